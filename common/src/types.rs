@@ -1,0 +1,145 @@
+//! What a stack is made of, and what a snapshot of it leaves behind: the words of the design, as types.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ids::{PoolName, ResourceName, StepId};
+use crate::store::backend::Millis;
+
+/// One member of a stack, resolved: no intrinsic functions are left in its properties.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Resource {
+    pub name: ResourceName,
+    /// `Stacksnap::Directory`, `OS::Cinder::Volume`, …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The physical id: what exists already. A path, a database's name, a volume's id.
+    pub external_id: Option<String>,
+    #[serde(default)]
+    pub properties: BTreeMap<String, Value>,
+    #[serde(default)]
+    pub depends_on: Vec<ResourceName>,
+    #[serde(default)]
+    pub pool: PoolName,
+}
+
+/// How much of a point in time a snapshot really is. Ordered: a later one promises more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Consistency {
+    /// No point in time: what was copied first may be older than what was copied last.
+    None,
+    /// What a power cut would have left, of one resource.
+    Crash,
+    /// What a power cut would have left, of all resources at the same moment.
+    Group,
+    /// The application had made itself consistent, or gave a consistent view itself.
+    Application,
+}
+
+/// What a step left behind for a resource: enough to restore, verify and discard it, on any worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Artifact {
+    pub resource: ResourceName,
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The step that made it; what is outside carries the same id.
+    pub step: StepId,
+    /// The fence under which it was made; of two entries of one step the higher wins.
+    pub fence: u64,
+    /// Whether it can bring the resource's data back. If not, `why` says why not.
+    pub protected: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    pub consistency: Consistency,
+    /// When the point in time was taken, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_at: Option<Millis>,
+    /// The vault's entry, where the bytes are in the vault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+    /// Bytes of the resource, as a reader of it would count them.
+    pub bytes: u64,
+    /// Bytes that this artifact added to the vault, after deduplication and compression.
+    pub bytes_added: u64,
+    pub files: u64,
+    /// SHA-256 over the content, hexadecimal, as the driver defines it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// What a person should know: files that changed while they were copied, what could not be read. At most 1,000.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// The driver's own.
+    #[serde(default)]
+    pub data: Value,
+}
+
+impl Artifact {
+    /// For a resource whose data nothing here can protect.
+    pub fn unprotected(resource: &Resource, step: StepId, fence: u64, why: impl Into<String>) -> Self {
+        Self {
+            resource: resource.name.clone(),
+            kind: resource.kind.clone(),
+            step,
+            fence,
+            protected: false,
+            why: Some(why.into()),
+            consistency: Consistency::None,
+            cut_at: None,
+            entry: None,
+            bytes: 0,
+            bytes_added: 0,
+            files: 0,
+            digest: None,
+            warnings: Vec::new(),
+            data: Value::Null,
+        }
+    }
+}
+
+/// What a restore of one resource would do, or did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Preview {
+    /// Entries (files, tables, the resource itself) that would be made anew.
+    pub creates: u64,
+    pub overwrites: u64,
+    pub removes: u64,
+    pub unchanged: u64,
+    /// Bytes that would be written.
+    pub bytes: u64,
+    /// Some of each, named, for a person to look at: `overwrite a/b`, `remove c`. At most 100.
+    #[serde(default)]
+    pub sample: Vec<String>,
+    /// What stands in the way; a restore would be refused.
+    #[serde(default)]
+    pub blockers: Vec<String>,
+    /// What will be left as it is: mount points, what is excluded, owners that can't be set.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// What `verify` found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub ok: bool,
+    /// Bytes read and compared.
+    pub bytes: u64,
+    #[serde(default)]
+    pub problems: Vec<String>,
+}
+
+/// A step's counters, as a caller sees them while it runs. Bytes and files; `None` where a total is not known.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    pub bytes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_total: Option<u64>,
+    pub files: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files_total: Option<u64>,
+    /// Bytes a second, over the last few seconds.
+    #[serde(default)]
+    pub rate: u64,
+}

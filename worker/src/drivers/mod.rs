@@ -1,0 +1,1 @@
+//! The drivers, one resource type a module.
