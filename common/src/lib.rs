@@ -1,6 +1,25 @@
-//! What api and worker share.
+//! What api and worker share. They never see each other; they meet here, in the store and the queue.
+//!
+//! ```text
+//! request → store/{stacks,snapshots}.rs   one commit: records, items, timers
+//!         → timers.rs                     publishes what is due, takes over what lost its worker, advances
+//!         → queue/                        RabbitMQ, or in process: "this step may be ready"
+//!         → store/claim.rs                a worker takes the step (lease, fence)
+//!         → store/finish.rs               what it left, counted down; at zero the operation is looked at
+//!         → store/advance.rs              next stage, or the verdict
+//! ```
+//!
+//! - `ids.rs`, `types.rs`, `record.rs`: the words of the design, as types. `kinds.rs`: what each resource type takes.
+//! - `operation/`: the pure part: plans, and what follows what.
+//! - `store/`: truth. `queue/`: hints. `timers.rs`: "look at this again at time T".
+//! - `config/`, `telemetry.rs`, `metrics.rs`, `shutdown.rs`, `clock.rs`: how a process is set up, seen and ended.
 
+pub mod clock;
 pub mod ids;
+pub mod kinds;
+pub mod metrics;
+pub mod operation;
 pub mod queue;
+pub mod record;
 pub mod store;
 pub mod types;

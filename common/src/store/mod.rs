@@ -1,5 +1,198 @@
-//! The store: truth. `backend.rs` is the seam (bytes under keys, with laws); the domain's verbs stand above it.
+//! The store: truth.
+//!
+//! `backend.rs` is the seam: bytes under keys, counters and timers, with laws; `embedded.rs` (redb) and `redis.rs`
+//! keep them. [`Store`] is the client above it, written once: the domain's verbs, each one batch that the pure state
+//! machine decides. Where what it read was changed meanwhile, the verb reads and decides again.
+//!
+//! - `keys.rs`: where each record is.
+//! - `begin.rs`: a request becomes records: snapshot, operation, items, timers, in one commit.
+//! - `stacks.rs`, `snapshots.rs`, `cancel.rs`: the requests.
+//! - `claim.rs`, `finish.rs`: a worker takes a step, keeps it, ends it.
+//! - `advance.rs`, `prepare.rs`, `verdict.rs`: what follows when a stage, or the whole, has ended.
+//! - `looks.rs`: what the timers' pump asks and changes.
+//! - `read.rs`: what callers see.
+//! - `workers.rs`: who is alive.
 
+pub mod advance;
 pub mod backend;
+pub mod begin;
+mod cancel;
+pub mod claim;
+mod error;
+mod finish;
+pub mod keys;
+pub mod looks;
+mod prepare;
+pub mod read;
+pub mod snapshots;
+pub mod stacks;
+mod verdict;
+mod workers;
 
-pub use backend::{Backend, Error, Millis};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use backend::{Backend, Millis, Shard};
+pub use begin::{Begun, Idempotency, Request};
+pub use error::Error;
+pub use finish::Ended;
+
+use crate::ids::ProjectId;
+use crate::kinds::Kinds;
+use backend::{Batch, Committed, Key, Precondition, Versioned};
+
+/// What bounds a project and times an operation.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Stacks of a project.
+    pub stacks: i64,
+    /// Resources of all stacks of a project.
+    pub resources: i64,
+    /// Snapshots of a project that users asked for.
+    pub snapshots: i64,
+    /// The same, of one stack; negative: no limit. Heat's `max_snapshots_per_stack`.
+    pub snapshots_per_stack: i64,
+    /// Items of a project's operations that have not ended.
+    pub steps: i64,
+    /// Operations of a project that run at once (R).
+    pub running: i64,
+    /// Steps of an operation that are published at once (W).
+    pub window: u32,
+    pub lease: Duration,
+    /// Failed runs of a step before it fails for good.
+    pub attempts: u32,
+    /// How long a step waits for a live worker of its pool.
+    pub placement_timeout: Duration,
+    /// How long a safety snapshot is kept.
+    pub safety_kept: Duration,
+    /// A restore takes one where the request says nothing.
+    pub safety: bool,
+    /// How long an operation's records are kept after its end.
+    pub operations_kept: Duration,
+    /// Events kept for a stack; Heat's `max_events_per_stack`.
+    pub events: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            stacks: 512,
+            resources: 100_000,
+            snapshots: 10_000,
+            snapshots_per_stack: 32,
+            steps: 200_000,
+            running: 8,
+            window: 32,
+            lease: Duration::from_secs(10),
+            attempts: 5,
+            placement_timeout: Duration::from_secs(3600),
+            safety_kept: Duration::from_secs(7 * 24 * 3600),
+            safety: true,
+            operations_kept: Duration::from_secs(30 * 24 * 3600),
+            events: 1000,
+        }
+    }
+}
+
+/// How long a verb goes on trying when the store does not answer: a caller gets its 503 in under 2 s.
+const PATIENCE: Duration = Duration::from_millis(1700);
+
+/// The domain's verbs over a backend. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    backend: Arc<dyn Backend>,
+    pub settings: Arc<Settings>,
+    pub kinds: Arc<Kinds>,
+}
+
+/// A record and the version it was read at.
+#[derive(Debug, Clone)]
+pub(crate) struct Read<T> {
+    pub(crate) value: T,
+    pub(crate) version: u64,
+}
+
+impl Store {
+    pub fn new(backend: Arc<dyn Backend>, settings: Settings, kinds: Kinds) -> Self {
+        Self { backend, settings: Arc::new(settings), kinds: Arc::new(kinds) }
+    }
+
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
+    }
+
+    /// Ok when a request would be accepted now.
+    pub async fn ping(&self) -> Result<(), Error> {
+        Ok(self.backend.ping().await?)
+    }
+
+    pub async fn now(&self) -> Result<Millis, Error> {
+        Ok(self.backend.now().await?)
+    }
+
+    fn shard(&self, project: &ProjectId) -> Shard {
+        self.backend.shards().of(project)
+    }
+
+    async fn batch(&self, shard: Shard) -> Result<Batch, Error> {
+        Ok(Batch::new(shard, self.backend.now().await?))
+    }
+
+    /// Commits, and where the outcome is unknown sends the same batch again until it is known or `within` is over.
+    async fn settle(&self, batch: &Batch, within: Duration) -> Result<Committed, backend::Error> {
+        let until = Instant::now() + within;
+        let mut pause = Duration::from_millis(20);
+        loop {
+            match self.backend.commit(batch).await {
+                Err(backend::Error::Unavailable(why)) => {
+                    if Instant::now() + pause >= until {
+                        return Err(backend::Error::Unavailable(why));
+                    }
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn read<T: DeserializeOwned>(&self, shard: Shard, key: Key) -> Result<Option<Read<T>>, Error> {
+        let [value] = self.read_all(shard, [key]).await?;
+        value.map(|(key, value)| decode(&key, &value)).transpose()
+    }
+
+    /// Keys of one moment, undecoded.
+    async fn read_all<const N: usize>(
+        &self,
+        shard: Shard,
+        keys: [Key; N],
+    ) -> Result<[Option<(Key, Versioned)>; N], Error> {
+        let mut values = self.backend.get(shard, &keys).await?.into_iter();
+        Ok(keys.map(|key| values.next().flatten().map(|value| (key, value))))
+    }
+}
+
+/// Reads a record; an unreadable one is named by its key.
+pub(crate) fn decode<T: DeserializeOwned>(key: &Key, stored: &Versioned) -> Result<Read<T>, Error> {
+    let value = serde_json::from_slice(&stored.value)
+        .map_err(|error| backend::Error::Corrupt(format!("record {key}: {error}")))?;
+    Ok(Read { value, version: stored.version })
+}
+
+pub(crate) fn encode<T: Serialize>(key: &Key, value: &T) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(value).map_err(|error| backend::Error::Corrupt(format!("record {key}: {error}")).into())
+}
+
+/// Puts a record of ours.
+fn put<T: Serialize>(batch: &mut Batch, key: Key, value: &T) -> Result<(), Error> {
+    let bytes = encode(&key, value)?;
+    batch.put(key, bytes);
+    Ok(())
+}
+
+fn require_version(batch: &mut Batch, key: Key, version: u64) {
+    batch.require(Precondition::Version(key, version));
+}

@@ -1,0 +1,178 @@
+//! What each resource type takes and can: the table that the API checks templates against and that plans are made from.
+//!
+//! It says nothing about how a type is protected; that is its driver's, in the worker. A type that is not in the table
+//! is foreign: a snapshot lists it as not protected. A `Stacksnap::` type that is not in the table is a mistake.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::types::Resource;
+
+/// What a type's cut leaves behind; see `worker/src/driver.rs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CutKind {
+    /// Any worker copies from it later.
+    Durable,
+    /// The worker that cut goes on to copy at once.
+    Held,
+    /// There is none: copying is all.
+    None,
+}
+
+/// How a property is checked before anything else sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Property {
+    Text,
+    /// A list of non-empty texts.
+    Texts,
+    OneOf(&'static [&'static str]),
+    Any,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    pub name: &'static str,
+    pub cut: CutKind,
+    /// It can be frozen and thawed.
+    pub quiesce: bool,
+    /// What `external_id` must be, in words; `None` where the type has no physical id.
+    pub external_id: Option<&'static str>,
+    pub external_id_ok: fn(&str) -> bool,
+    pub properties: &'static [(&'static str, Property, Required)],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Required {
+    Yes,
+    No,
+}
+
+fn absolute_path(text: &str) -> bool {
+    text.starts_with('/') && text.len() < 4096 && !text.contains('\0')
+}
+
+fn database_name(text: &str) -> bool {
+    // 63 bytes is PostgreSQL's NAMEDATALEN - 1.
+    (1..=63).contains(&text.len()) && !text.contains('\0')
+}
+
+const BUILT_IN: &[Kind] = &[
+    Kind {
+        name: "Stacksnap::Directory",
+        cut: CutKind::None,
+        quiesce: false,
+        external_id: Some("the absolute path of a directory"),
+        external_id_ok: absolute_path,
+        properties: &[
+            ("exclude", Property::Texts, Required::No),
+            ("unreadable", Property::OneOf(&["fail", "skip"]), Required::No),
+            ("pool", Property::Text, Required::No),
+        ],
+    },
+    Kind {
+        name: "Stacksnap::PostgreSQL",
+        cut: CutKind::Held,
+        quiesce: false,
+        external_id: Some("the name of a database, 1 to 63 bytes"),
+        external_id_ok: database_name,
+        properties: &[("server", Property::Text, Required::Yes), ("pool", Property::Text, Required::No)],
+    },
+];
+
+/// The types that are known. The built-in ones, and in tests and benchmarks others beside them.
+#[derive(Debug, Clone)]
+pub struct Kinds(BTreeMap<&'static str, Kind>);
+
+impl Default for Kinds {
+    fn default() -> Self {
+        Self(BUILT_IN.iter().map(|kind| (kind.name, *kind)).collect())
+    }
+}
+
+impl Kinds {
+    pub fn with(mut self, kind: Kind) -> Self {
+        self.0.insert(kind.name, kind);
+        self
+    }
+
+    /// `None`: foreign.
+    pub fn get(&self, name: &str) -> Option<&Kind> {
+        self.0.get(name)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Kind> {
+        self.0.values()
+    }
+
+    /// Checks a resource as far as that needs no look at the world. The message is for the template's author.
+    ///
+    /// A foreign type is taken as it is, except one that begins with `Stacksnap::`: that one is a spelling mistake.
+    pub fn check(&self, resource: &Resource) -> Result<(), String> {
+        let Some(kind) = self.get(&resource.kind) else {
+            if resource.kind.starts_with("Stacksnap::") {
+                let known: Vec<_> = self.0.keys().filter(|name| name.starts_with("Stacksnap::")).copied().collect();
+                return Err(format!(
+                    "resources.{}: unknown type {:?}; this service knows {}",
+                    resource.name,
+                    resource.kind,
+                    known.join(", ")
+                ));
+            }
+            return Ok(());
+        };
+        kind.check_external_id(resource)?;
+        kind.check_properties(resource)
+    }
+}
+
+impl Kind {
+    fn check_external_id(&self, resource: &Resource) -> Result<(), String> {
+        let Some(rule) = self.external_id else { return Ok(()) };
+        let name = &resource.name;
+        match &resource.external_id {
+            None => Err(format!(
+                "resources.{name}: external_id is missing; a {} names what already exists by external_id: {rule}",
+                self.name
+            )),
+            Some(id) if !(self.external_id_ok)(id) => {
+                Err(format!("resources.{name}: external_id {id:?} is not valid; it must be {rule}"))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn check_properties(&self, resource: &Resource) -> Result<(), String> {
+        let at = |property: &str| format!("resources.{}.properties.{property}", resource.name);
+        for (name, value) in &resource.properties {
+            let Some((_, rule, _)) = self.properties.iter().find(|(known, ..)| known == name) else {
+                let known: Vec<_> = self.properties.iter().map(|(known, ..)| *known).collect();
+                return Err(format!("{}: unknown property; a {} has {}", at(name), self.name, known.join(", ")));
+            };
+            rule.check(value).map_err(|rule| format!("{}: must be {rule}", at(name)))?;
+        }
+        match self
+            .properties
+            .iter()
+            .find(|(name, _, required)| *required == Required::Yes && !resource.properties.contains_key(*name))
+        {
+            Some((name, ..)) => Err(format!("{}: is required", at(name))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Property {
+    fn check(self, value: &Value) -> Result<(), String> {
+        let text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+        match self {
+            Property::Text if text(value) => Ok(()),
+            Property::Text => Err("a text that is not empty".to_owned()),
+            Property::Texts if value.as_array().is_some_and(|list| list.iter().all(text)) => Ok(()),
+            Property::Texts => Err("a list of texts, none empty".to_owned()),
+            Property::OneOf(words) if value.as_str().is_some_and(|text| words.contains(&text)) => Ok(()),
+            Property::OneOf(words) => Err(format!("one of {}", words.join(", "))),
+            Property::Any => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! Operations: what one run is, which stages it goes through, and what follows what.
+//!
+//! An operation works on *items*: one for each resource it touches, and one last for the whole (seal, unseal). It goes
+//! through its *stages* in order; a stage runs one verb on a range of items, each of them a step. `plan.rs` makes items
+//! and stages from a request (pure); `machine.rs` says what comes next (pure). Nothing here reads a clock or does I/O.
+//!
+//! The records here are what the store holds. They carry `schema`; fields that a reader does not know are kept in
+//! `other` and written back, so that old and new versions run side by side.
+
+pub mod machine;
+pub mod plan;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ids::{OperationId, PoolName, ProjectId, ResourceName, SnapshotId, StackId, StackName, StepId, WorkerId};
+use crate::queue::Lane;
+use crate::store::Millis;
+use crate::types::{Consistency, Resource};
+
+/// The newest layout of [`Operation`] and [`Item`] that this program writes. A record with a higher one is read, never
+/// rewritten.
+pub const SCHEMA: u16 = 1;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    Create,
+    Update,
+    Check,
+    Snapshot,
+    Restore,
+    Plan,
+    SnapshotDelete,
+    StackDelete,
+    Verify,
+    Suspend,
+    Resume,
+}
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Create => "create",
+            Kind::Update => "update",
+            Kind::Check => "check",
+            Kind::Snapshot => "snapshot",
+            Kind::Restore => "restore",
+            Kind::Plan => "plan",
+            Kind::SnapshotDelete => "snapshot-delete",
+            Kind::StackDelete => "stack-delete",
+            Kind::Verify => "verify",
+            Kind::Suspend => "suspend",
+            Kind::Resume => "resume",
+        }
+    }
+
+    /// Heat's word for the stack's action, where the stack shows the operation.
+    pub fn action(self) -> Option<&'static str> {
+        match self {
+            Kind::Create => Some("CREATE"),
+            Kind::Update => Some("UPDATE"),
+            Kind::Check => Some("CHECK"),
+            Kind::Snapshot => Some("SNAPSHOT"),
+            Kind::Restore => Some("RESTORE"),
+            Kind::StackDelete => Some("DELETE"),
+            Kind::Suspend => Some("SUSPEND"),
+            Kind::Resume => Some("RESUME"),
+            Kind::Plan | Kind::SnapshotDelete | Kind::Verify => None,
+        }
+    }
+
+    /// Nothing else may change the stack while it runs. The others are exclusive for their snapshot.
+    pub fn holds_stack(self) -> bool {
+        self.action().is_some()
+    }
+
+    /// It changes the snapshot that it works on, so nothing else may work on that snapshot meanwhile.
+    pub fn holds_snapshot(self) -> bool {
+        matches!(self, Kind::SnapshotDelete | Kind::Verify | Kind::Restore)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Accepted; the project runs as many operations as it may, or what runs on the stack must end first.
+    Waiting,
+    /// Its items are being written down.
+    Preparing,
+    Running,
+    Complete,
+    Failed,
+    Cancelled,
+}
+
+impl State {
+    pub fn ended(self) -> bool {
+        matches!(self, State::Complete | State::Failed | State::Cancelled)
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Waiting => "waiting",
+            State::Preparing => "preparing",
+            State::Running => "running",
+            State::Complete => "complete",
+            State::Failed => "failed",
+            State::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    Check,
+    Quiesce,
+    Cut,
+    Thaw,
+    Copy,
+    /// Of the whole: the manifest into the vault.
+    Seal,
+    Preview,
+    Restore,
+    /// Of the whole: the manifest out of the vault.
+    Unseal,
+    Discard,
+    Verify,
+}
+
+impl Verb {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verb::Check => "check",
+            Verb::Quiesce => "quiesce",
+            Verb::Cut => "cut",
+            Verb::Thaw => "thaw",
+            Verb::Copy => "copy",
+            Verb::Seal => "seal",
+            Verb::Preview => "preview",
+            Verb::Restore => "restore",
+            Verb::Unseal => "unseal",
+            Verb::Discard => "discard",
+            Verb::Verify => "verify",
+        }
+    }
+
+    pub fn lane(self) -> Lane {
+        match self {
+            Verb::Check | Verb::Thaw | Verb::Seal | Verb::Unseal | Verb::Discard => Lane::Control,
+            Verb::Quiesce | Verb::Cut => Lane::Cut,
+            Verb::Preview | Verb::Restore => Lane::Restore,
+            Verb::Copy | Verb::Verify => Lane::Data,
+        }
+    }
+
+    /// Whether a step in hand is told to stop when its operation stops. A restore in hand is finished: half a
+    /// directory helps nobody. What cleans up is never stopped.
+    pub fn stops(self) -> bool {
+        matches!(self, Verb::Check | Verb::Quiesce | Verb::Cut | Verb::Copy | Verb::Seal | Verb::Preview | Verb::Verify)
+    }
+
+    /// Works on the whole, not on a resource.
+    pub fn of_whole(self) -> bool {
+        matches!(self, Verb::Seal | Verb::Unseal)
+    }
+}
+
+/// When a stage is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum When {
+    /// In its turn, as long as nothing has gone wrong.
+    Going,
+    /// Whatever happened, if stage `after` was begun: a thaw is owed.
+    Owed { after: u16 },
+    /// Only when the operation stops before stage `unless` is done: what was made is taken away again.
+    Undo { unless: u16 },
+}
+
+/// Which snapshot a stage's artifacts belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Of {
+    /// The operation's (or the item's own, in a stack-delete).
+    Snapshot,
+    /// The safety snapshot of a restore.
+    Safety,
+}
+
+/// What a failed step means for the operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// The operation stops: nothing further is begun.
+    Stop,
+    /// The others go on; the operation fails at its end (a check tells all that is wrong, not the first).
+    GoOn,
+    /// A resource that is gone or can't be read is written down as not protected; any other failure stops.
+    NoteGone,
+}
+
+/// One verb on a range of items.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    pub verb: Verb,
+    pub of: Of,
+    pub when: When,
+    pub on_failure: OnFailure,
+    /// Half-open ranges of items, in order, without overlap.
+    pub items: Vec<(u32, u32)>,
+    /// Items of this stage that are begun by the end of their step in an earlier stage (held cuts): counted here, but
+    /// published by nobody. Within `items`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<(u32, u32)>,
+}
+
+impl Stage {
+    pub fn len(&self) -> u32 {
+        self.items.iter().map(|(from, to)| to - from).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn contains(&self, item: u32) -> bool {
+        within(&self.items, item)
+    }
+
+    pub fn is_held(&self, item: u32) -> bool {
+        within(&self.held, item)
+    }
+
+    /// The items that are published when the stage starts: the first `window` that are not held.
+    pub fn first_window(&self, window: u32) -> Vec<u32> {
+        self.published().take(window as usize).collect()
+    }
+
+    /// Which item is published when `item` has ended: the one `window` places further on. Chains of every `window`th
+    /// item, so that at most `window` are published at a time and no two ends meet on one record.
+    pub fn after(&self, item: u32, window: u32) -> Option<u32> {
+        if self.is_held(item) {
+            return None;
+        }
+        self.published().skip_while(|other| *other != item).nth(window as usize)
+    }
+
+    fn published(&self) -> impl Iterator<Item = u32> + '_ {
+        self.items.iter().flat_map(|(from, to)| *from..*to).filter(|item| !self.is_held(*item))
+    }
+}
+
+fn within(ranges: &[(u32, u32)], item: u32) -> bool {
+    ranges.iter().any(|(from, to)| (*from..*to).contains(&item))
+}
+
+/// Why an operation begins nothing more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stop {
+    Failed { reason: String },
+    Cancelled { by: String, at: Millis },
+}
+
+/// What a caller asked for, beside the kind.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Options {
+    /// Level that a snapshot must reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<Consistency>,
+    /// A snapshot that protects nothing at all is fine.
+    #[serde(default)]
+    pub allow_unprotected: bool,
+    /// Chosen resources of a restore, plan or verify; empty means all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<ResourceName>,
+    #[serde(default)]
+    pub safety: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Operation {
+    pub schema: u16,
+    pub id: OperationId,
+    pub project: ProjectId,
+    pub stack: StackId,
+    pub stack_name: StackName,
+    pub kind: Kind,
+    pub snapshot: Option<SnapshotId>,
+    pub safety: Option<SnapshotId>,
+    pub options: Options,
+    pub state: State,
+    /// Which stage runs, or ran last.
+    pub stage: u16,
+    /// The last stage that was begun because all was going well; `None` before the first.
+    pub reached: Option<u16>,
+    pub stages: Vec<Stage>,
+    /// How many items there are, the whole included.
+    pub items: u32,
+    /// At most so many steps are published at a time.
+    pub window: u32,
+    pub stop: Option<Stop>,
+    pub reason: Option<String>,
+    pub requested_by: String,
+    pub created_at: Millis,
+    pub started_at: Option<Millis>,
+    pub stage_started_at: Option<Millis>,
+    pub ended_at: Option<Millis>,
+    /// W3C traceparent of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// Quiesce was tried from, and thaw was done at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen_at: Option<Millis>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thawed_at: Option<Millis>,
+    /// How often the operation began from quiesce again because a held cut was lost.
+    #[serde(default)]
+    pub again: u16,
+    /// It stops only to begin from quiesce again.
+    #[serde(default)]
+    pub redo: bool,
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
+}
+
+impl Operation {
+    pub fn current(&self) -> Option<&Stage> {
+        self.stages.get(usize::from(self.stage))
+    }
+
+    pub fn step(&self, item: u32) -> StepId {
+        StepId { operation: self.id, stage: self.stage, index: item }
+    }
+
+    /// The snapshot that a stage works on, for an item.
+    pub fn snapshot_of(&self, stage: &Stage, item: &Item) -> Option<SnapshotId> {
+        match stage.of {
+            Of::Safety => self.safety,
+            Of::Snapshot => item.snapshot.or(self.snapshot),
+        }
+    }
+}
+
+/// How far an item is in the stage that it was last in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum ItemState {
+    /// To be claimed: never begun, handed back, or to be tried again.
+    Ready,
+    Running {
+        worker: WorkerId,
+        since: Millis,
+    },
+    Done,
+    Failed {
+        reason: String,
+    },
+    /// Not begun, or given up, because the operation stopped.
+    Skipped,
+}
+
+impl ItemState {
+    pub fn ended(&self) -> bool {
+        matches!(self, ItemState::Done | ItemState::Failed { .. } | ItemState::Skipped)
+    }
+}
+
+/// One resource within one operation, through all its stages; or the whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    pub schema: u16,
+    /// `None`: the whole.
+    pub resource: Option<Resource>,
+    /// In a stack-delete: whose artifact this is. Else the operation's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotId>,
+    pub pool: PoolName,
+    /// The stage that `state` is about. An item that the current stage has not reached yet shows an earlier one, ended.
+    pub stage: u16,
+    pub state: ItemState,
+    /// Grows with every claim.
+    pub fence: u64,
+    /// Runs of this stage's step that failed or ended with their worker, since the checkpoint last moved.
+    pub attempts: u32,
+    /// What the last failed attempt said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// Why it waits, when it waits longer than usual ("no live worker for pool x").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    #[serde(default)]
+    pub checkpoint: Value,
+    /// What the cut left, if it is durable.
+    #[serde(default)]
+    pub cut: Value,
+    pub cut_at: Option<Millis>,
+    /// A held cut was lost and another was taken later, outside of any freeze.
+    #[serde(default)]
+    pub cut_lost: bool,
+    /// The steps of this item whose effects a discard has to look for, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<StepId>,
+    /// What the step of the last stage returned, for those that return something (preview, verify, restore, check).
+    #[serde(default)]
+    pub result: Value,
+    pub started_at: Option<Millis>,
+    pub ended_at: Option<Millis>,
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
+}
+
+impl Item {
+    pub fn new(resource: Option<Resource>, snapshot: Option<SnapshotId>, pool: PoolName) -> Self {
+        Self {
+            schema: SCHEMA,
+            resource,
+            snapshot,
+            pool,
+            stage: 0,
+            state: ItemState::Ready,
+            fence: 0,
+            attempts: 0,
+            last_error: None,
+            note: None,
+            checkpoint: Value::Null,
+            cut: Value::Null,
+            cut_at: None,
+            cut_lost: false,
+            tried: Vec::new(),
+            result: Value::Null,
+            started_at: None,
+            ended_at: None,
+            other: BTreeMap::new(),
+        }
+    }
+
+    /// Whether this item still has to run in `stage`.
+    pub fn waits_for(&self, stage: u16) -> bool {
+        self.stage < stage || (self.stage == stage && self.state == ItemState::Ready)
+    }
+
+    /// Whether this item has ended `stage`.
+    pub fn ended(&self, stage: u16) -> bool {
+        self.stage > stage || (self.stage == stage && self.state.ended())
+    }
+}

@@ -1,0 +1,203 @@
+//! Plans: from what is asked to items and stages. Pure.
+//!
+//! - snapshot: quiesce → cut → thaw (owed) → copy → seal; undo: unseal, discard
+//! - restore: preview → [safety: cut → copy → seal] → restore, level by level; undo of the safety snapshot until sealed
+//! - plan: preview; verify: verify; create, check: check
+//! - snapshot-delete, stack-delete: unseal → discard
+//!
+//! A stage without items is never begun, so a plan always has all the stages of its kind, and their places are fixed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Item, Of, OnFailure, Stage, Verb, When};
+use crate::ids::{PoolName, ResourceName, SnapshotId};
+use crate::kinds::{CutKind, Kinds};
+use crate::types::Resource;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    pub items: Vec<Item>,
+    pub stages: Vec<Stage>,
+    /// What no driver protects, and why.
+    pub unprotected: Vec<(Resource, String)>,
+}
+
+/// The resources depend on each other in a circle; the names are those that are in it or behind it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("Circular Dependency Found: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+pub struct Circle(pub Vec<ResourceName>);
+
+/// For each resource how many levels of others come before it. A dependency on a name that is not among them is not
+/// waited for.
+pub fn levels(resources: &[Resource]) -> Result<Vec<usize>, Circle> {
+    let index: BTreeMap<_, _> = resources.iter().enumerate().map(|(i, resource)| (&resource.name, i)).collect();
+    let needs = |i: usize| resources[i].depends_on.iter().filter_map(|name| index.get(name).copied());
+    let mut level = vec![0; resources.len()];
+    let mut left: BTreeSet<usize> = (0..resources.len()).collect();
+    let mut now = 0;
+    while !left.is_empty() {
+        let ready: Vec<_> = left.iter().copied().filter(|i| needs(*i).all(|need| !left.contains(&need))).collect();
+        if ready.is_empty() {
+            return Err(Circle(left.into_iter().map(|i| resources[i].name.clone()).collect()));
+        }
+        for i in ready {
+            level[i] = now;
+            left.remove(&i);
+        }
+        now += 1;
+    }
+    Ok(level)
+}
+
+pub fn snapshot(kinds: &Kinds, resources: &[Resource]) -> Plan {
+    let (items, unprotected) = protectable(kinds, resources);
+    let all = places(&items, |_| true);
+    let quiesce = places(&items, |resource| kinds.get(&resource.kind).is_some_and(|kind| kind.quiesce));
+    let going = |verb, items| Stage { items, ..stage(verb, Of::Snapshot, When::Going, OnFailure::Stop) };
+    let undo = |verb, items| Stage { items, ..stage(verb, Of::Snapshot, When::Undo { unless: 4 }, OnFailure::GoOn) };
+    let whole = whole_after(&items);
+    let stages = vec![
+        going(Verb::Quiesce, quiesce.clone()),
+        going(Verb::Cut, cuttable(kinds, &items)),
+        Stage { items: quiesce, ..stage(Verb::Thaw, Of::Snapshot, When::Owed { after: 0 }, OnFailure::GoOn) },
+        Stage { held: held(kinds, &items), ..going(Verb::Copy, all.clone()) },
+        going(Verb::Seal, whole.clone()),
+        undo(Verb::Unseal, whole),
+        undo(Verb::Discard, all),
+    ];
+    Plan { items: with_whole(items, None), stages, unprotected }
+}
+
+/// `resources` are those to be restored, as they are to be after it.
+pub fn restore(kinds: &Kinds, resources: &[Resource], safety: bool) -> Result<Plan, Circle> {
+    let levels = levels(resources)?;
+    let (items, unprotected) = protectable(kinds, resources);
+    let level_of: BTreeMap<_, _> = resources.iter().map(|resource| &resource.name).zip(levels).collect();
+    let all = places(&items, |_| true);
+    let whole = whole_after(&items);
+    let when_safe = |items: Vec<(u32, u32)>| if safety { items } else { Vec::new() };
+    let of_safety = |verb, on_failure, items| Stage {
+        items: when_safe(items),
+        ..stage(verb, Of::Safety, When::Going, on_failure)
+    };
+    let undo = |verb, items| Stage {
+        items: when_safe(items),
+        ..stage(verb, Of::Safety, When::Undo { unless: 3 }, OnFailure::GoOn)
+    };
+    let mut stages = vec![
+        Stage { items: all.clone(), ..stage(Verb::Preview, Of::Snapshot, When::Going, OnFailure::Stop) },
+        of_safety(Verb::Cut, OnFailure::NoteGone, cuttable(kinds, &items)),
+        Stage { held: when_safe(held(kinds, &items)), ..of_safety(Verb::Copy, OnFailure::NoteGone, all.clone()) },
+        of_safety(Verb::Seal, OnFailure::Stop, whole.clone()),
+    ];
+    let deepest = level_of.values().copied().max().unwrap_or(0);
+    for level in 0..=deepest {
+        let items = places(&items, |resource| level_of.get(&resource.name) == Some(&level));
+        stages.push(Stage { items, ..stage(Verb::Restore, Of::Snapshot, When::Going, OnFailure::Stop) });
+    }
+    stages.push(undo(Verb::Unseal, whole));
+    stages.push(undo(Verb::Discard, all));
+    Ok(Plan { items: with_whole(items, None), stages, unprotected })
+}
+
+/// One verb on every resource that has a driver: check, preview, verify. All are run, whatever one of them says.
+pub fn each(kinds: &Kinds, resources: &[Resource], verb: Verb) -> Plan {
+    let (items, unprotected) = protectable(kinds, resources);
+    let stages =
+        vec![Stage { items: places(&items, |_| true), ..stage(verb, Of::Snapshot, When::Going, OnFailure::GoOn) }];
+    Plan { items: with_whole(items, None), stages, unprotected }
+}
+
+/// Takes snapshots away, each with the resources that it has artifacts of: first all manifests, then the artifacts, so
+/// that nothing sealed ever lacks a part.
+pub fn delete(snapshots: &[(SnapshotId, Vec<Resource>)]) -> Plan {
+    let mut items: Vec<_> = snapshots
+        .iter()
+        .map(|(snapshot, resources)| {
+            let pool = resources.first().map(|resource| resource.pool.clone()).unwrap_or_default();
+            Item::new(None, Some(*snapshot), pool)
+        })
+        .collect();
+    let manifests = items.len() as u32;
+    items.extend(snapshots.iter().flat_map(|(snapshot, resources)| {
+        resources.iter().map(|resource| Item::new(Some(resource.clone()), Some(*snapshot), resource.pool.clone()))
+    }));
+    let range = |from, to| if from == to { Vec::new() } else { vec![(from, to)] };
+    let stages = vec![
+        Stage { items: range(0, manifests), ..stage(Verb::Unseal, Of::Snapshot, When::Going, OnFailure::Stop) },
+        Stage {
+            items: range(manifests, items.len() as u32),
+            ..stage(Verb::Discard, Of::Snapshot, When::Going, OnFailure::GoOn)
+        },
+    ];
+    Plan { items, stages, unprotected: Vec::new() }
+}
+
+/// The same stages once more, after those that there are: a held cut was lost and a level is demanded.
+pub fn again(stages: &mut Vec<Stage>, length: usize) {
+    let shift = stages.len() as u16;
+    let from = stages.len() - length;
+    for i in from..from + length {
+        let mut stage = stages[i].clone();
+        let first = from as u16;
+        stage.when = match stage.when {
+            When::Going => When::Going,
+            When::Owed { after } => When::Owed { after: after - first + shift },
+            When::Undo { unless } => When::Undo { unless: unless - first + shift },
+        };
+        stages.push(stage);
+    }
+}
+
+fn stage(verb: Verb, of: Of, when: When, on_failure: OnFailure) -> Stage {
+    Stage { verb, of, when, on_failure, items: Vec::new(), held: Vec::new() }
+}
+
+fn protectable(kinds: &Kinds, resources: &[Resource]) -> (Vec<Resource>, Vec<(Resource, String)>) {
+    let (known, foreign): (Vec<_>, Vec<_>) =
+        resources.iter().cloned().partition(|resource| kinds.get(&resource.kind).is_some());
+    let why = |resource: Resource| {
+        let why = format!("no driver for {}", resource.kind);
+        (resource, why)
+    };
+    (known, foreign.into_iter().map(why).collect())
+}
+
+fn cuttable(kinds: &Kinds, items: &[Resource]) -> Vec<(u32, u32)> {
+    places(items, |resource| kinds.get(&resource.kind).is_some_and(|kind| kind.cut != CutKind::None))
+}
+
+fn held(kinds: &Kinds, items: &[Resource]) -> Vec<(u32, u32)> {
+    places(items, |resource| kinds.get(&resource.kind).is_some_and(|kind| kind.cut == CutKind::Held))
+}
+
+/// The half-open ranges of places whose resource is wanted.
+fn places(items: &[Resource], wanted: impl Fn(&Resource) -> bool) -> Vec<(u32, u32)> {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for place in items.iter().enumerate().filter(|(_, resource)| wanted(resource)).map(|(place, _)| place as u32) {
+        match ranges.last_mut() {
+            Some((_, to)) if *to == place => *to += 1,
+            _ => ranges.push((place, place + 1)),
+        }
+    }
+    ranges
+}
+
+/// The place of the whole, behind all resources.
+fn whole_after(items: &[Resource]) -> Vec<(u32, u32)> {
+    let place = items.len() as u32;
+    vec![(place, place + 1)]
+}
+
+fn with_whole(resources: Vec<Resource>, snapshot: Option<SnapshotId>) -> Vec<Item> {
+    let pool = resources.first().map_or_else(PoolName::default, |resource| resource.pool.clone());
+    let mut items: Vec<_> = resources
+        .into_iter()
+        .map(|resource| {
+            let pool = resource.pool.clone();
+            Item::new(Some(resource), snapshot, pool)
+        })
+        .collect();
+    items.push(Item::new(None, snapshot, pool));
+    items
+}

@@ -1,0 +1,377 @@
+//! A step ends: one commit that records what it left, counts its stage down, and publishes what comes next.
+//!
+//! Whatever the outcome, the commit requires the item's version as this worker last wrote it. At zero the same commit
+//! sets the operation's `advance` timer to now.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::backend::{At, Batch, TimerChange};
+use super::begin::Rank;
+use super::claim::{Claimed, begin_run, millis, show_resource};
+use super::keys::{self, Timer, count};
+use super::{Error, Store, backend, put, require_version};
+use crate::ids::{StepId, WorkerId};
+use crate::operation::{Item, ItemState, OnFailure, Operation, Stop, Verb, machine};
+use crate::record::{Shown, Status};
+use crate::store::Millis;
+use crate::types::Artifact;
+
+/// How a run of a step ended.
+#[derive(Debug, Clone)]
+pub enum Ended {
+    /// `artifact` is recorded; `result` is kept with the item.
+    Done { artifact: Option<Artifact>, result: Value },
+    /// A cut that any worker can copy from.
+    Cut { cut: Value, at: Millis },
+    /// A cut that this worker holds: the item's copy is claimed by the same commit, and [`Store::finish`] returns it.
+    Held { at: Millis },
+    /// Look again after that; not an attempt that failed.
+    Later { after: Duration, checkpoint: Value },
+    /// Failed, and worth another try: after that if given, else after a growing pause.
+    Retry { reason: String, after: Option<Duration> },
+    /// Failed for good. `gone`: because the resource is not there or can't be read.
+    Failed { reason: String, gone: bool },
+    /// Given back unharmed: the worker shuts down.
+    HandedBack { checkpoint: Value },
+    /// Given up, because the operation has stopped.
+    Stopped,
+}
+
+impl Store {
+    /// Ends a run. `Ok(Some(_))`: the copy that goes on from a held cut. [`backend::Error::Conflict`] on the item: the
+    /// lease was lost; nothing was recorded.
+    ///
+    /// Goes on trying while the store does not answer, for as long as `patience`.
+    pub async fn finish(&self, claimed: &Claimed, ended: Ended, patience: Duration) -> Result<Option<Claimed>, Error> {
+        let mut op = claimed.operation.clone();
+        let mut op_version = None;
+        loop {
+            let run = Run { store: self, claimed, op: &op, op_version };
+            let (batch, goes_on) = run.batch(ended.clone()).await?;
+            match self.settle(&batch, patience).await {
+                Ok(committed) => {
+                    return Ok(goes_on.map(|next| Claimed { version: committed.seq, ..next }));
+                }
+                Err(backend::Error::Conflict(backend::Precondition::Version(key, version))) => {
+                    let own = keys::item(&op.project, op.id, claimed.step.index);
+                    if key == own {
+                        return Err(backend::Error::Conflict(backend::Precondition::Version(key, version)).into());
+                    }
+                    let read = self.operation(&claimed.operation.project, claimed.operation.id).await?;
+                    (op, op_version) = (read.value, Some(read.version));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Takes an expired step from its worker: to be tried again, or failed if that was the last attempt. `false`: it
+    /// moved meanwhile.
+    pub(super) async fn expire(
+        &self,
+        op: &Operation,
+        op_version: u64,
+        item: Item,
+        item_version: u64,
+        index: u32,
+    ) -> Result<bool, Error> {
+        let stage = item.stage;
+        let worker = match &item.state {
+            ItemState::Running { worker, .. } => worker.to_string(),
+            _ => return Ok(false),
+        };
+        let Some(plan) = op.stages.get(usize::from(stage)) else { return Ok(false) };
+        let claimed = Claimed {
+            step: StepId { operation: op.id, stage, index },
+            verb: plan.verb,
+            operation: op.clone(),
+            snapshot: op.snapshot_of(plan, &item),
+            artifact: None,
+            sent: std::time::Instant::now(),
+            at: self.now().await?,
+            version: item_version,
+            item,
+        };
+        let reason = format!("worker {worker} went away in the middle of it");
+        let run = Run { store: self, claimed: &claimed, op, op_version: Some(op_version) };
+        let ended = Ended::Retry { reason, after: Some(Duration::ZERO) };
+        let (batch, _) = run.batch(ended).await?;
+        match self.settle(&batch, Duration::from_secs(1)).await {
+            Ok(_) => Ok(true),
+            Err(backend::Error::Conflict(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The end of one run, as it is turned into a batch.
+struct Run<'a> {
+    store: &'a Store,
+    claimed: &'a Claimed,
+    op: &'a Operation,
+    /// Known when the operation was read again; needed only to stop it.
+    op_version: Option<u64>,
+}
+
+impl Run<'_> {
+    async fn batch(&self, ended: Ended) -> Result<(Batch, Option<Claimed>), Error> {
+        let store = self.store;
+        let now = store.now().await?;
+        let mut batch = store.batch(store.shard(&self.op.project)).await?;
+        let item_key = self.item_key();
+        require_version(&mut batch, item_key.clone(), self.claimed.version);
+        let mut item = self.claimed.item.clone();
+        let goes_on = match ended {
+            Ended::Later { after, checkpoint } => {
+                if checkpoint != item.checkpoint {
+                    item.attempts = 0;
+                }
+                item.checkpoint = checkpoint;
+                self.again(&mut batch, &mut item, after);
+                None
+            }
+            Ended::HandedBack { checkpoint } => {
+                item.checkpoint = checkpoint;
+                item.cut_lost |= self.claimed.verb == Verb::Copy && self.is_held();
+                self.again(&mut batch, &mut item, Duration::ZERO);
+                None
+            }
+            Ended::Retry { reason, after } => {
+                item.attempts += 1;
+                item.last_error = Some(reason.clone());
+                item.cut_lost |= self.claimed.verb == Verb::Copy && self.is_held();
+                if item.attempts >= store.settings.attempts {
+                    let tries = item.attempts;
+                    self.failed(&mut batch, &mut item, format!("{reason} (tried {tries} times)"), false, now).await?;
+                } else {
+                    let pause = after.unwrap_or_else(|| back_off(item.attempts));
+                    self.again(&mut batch, &mut item, pause);
+                }
+                None
+            }
+            Ended::Failed { reason, gone } => {
+                self.failed(&mut batch, &mut item, reason, gone, now).await?;
+                None
+            }
+            Ended::Stopped => {
+                self.end(&mut batch, &mut item, ItemState::Skipped, now);
+                None
+            }
+            Ended::Done { artifact, result } => {
+                if let Some(artifact) = artifact {
+                    self.record(&mut batch, &item, &artifact)?;
+                }
+                item.result = result;
+                self.show_end(&mut batch, &item, Status::Complete, "state changed".to_owned(), now)?;
+                self.end(&mut batch, &mut item, ItemState::Done, now);
+                None
+            }
+            Ended::Cut { cut, at } => {
+                item.cut = cut;
+                item.cut_at = Some(at);
+                self.end(&mut batch, &mut item, ItemState::Done, now);
+                None
+            }
+            Ended::Held { at } => {
+                item.cut_at = Some(at);
+                Some(self.hold(&mut batch, &mut item, now)?)
+            }
+        };
+        put(&mut batch, item_key, &item)?;
+        Ok((batch, goes_on))
+    }
+
+    fn item_key(&self) -> backend::Key {
+        keys::item(&self.op.project, self.op.id, self.claimed.step.index)
+    }
+
+    fn timer(&self) -> Timer {
+        Timer::from((&self.op.project, self.claimed.step))
+    }
+
+    fn is_held(&self) -> bool {
+        self.op.stages.iter().any(|stage| stage.is_held(self.claimed.step.index))
+    }
+
+    fn again(&self, batch: &mut Batch, item: &mut Item, after: Duration) {
+        item.state = ItemState::Ready;
+        batch.set_timer(self.timer().id(), At::In(millis(after)));
+        if self.op.stop.is_some() {
+            self.advance_now(batch);
+        }
+    }
+
+    /// Ends the item's stage: counts it down and publishes the next of its chain.
+    fn end(&self, batch: &mut Batch, item: &mut Item, state: ItemState, now: Millis) {
+        item.state = state;
+        item.ended_at = Some(now);
+        self.count_down(batch, item.stage);
+        batch.clear_timer(self.timer().id());
+        batch.delete(keys::progress(&self.op.project, self.op.id, self.claimed.step.index));
+        if self.op.stop.is_some() {
+            self.advance_now(batch);
+            return;
+        }
+        let next = self
+            .op
+            .stages
+            .get(usize::from(item.stage))
+            .and_then(|stage| stage.after(self.claimed.step.index, self.op.window));
+        if let Some(next) = next {
+            batch.set_timer(Timer::Item(self.op.project.clone(), self.op.id, next).id(), At::NOW);
+        }
+    }
+
+    fn count_down(&self, batch: &mut Batch, stage: u16) {
+        let advance = TimerChange::Set { id: self.advance_timer().id(), at: At::NOW };
+        batch.count(count::left(&self.op.project, self.op.id, stage), -1, Some(advance));
+    }
+
+    fn advance_timer(&self) -> Timer {
+        Timer::Advance(self.op.project.clone(), self.op.id)
+    }
+
+    fn advance_now(&self, batch: &mut Batch) {
+        batch.set_timer(self.advance_timer().id(), At::NOW);
+    }
+
+    async fn failed(
+        &self,
+        batch: &mut Batch,
+        item: &mut Item,
+        reason: String,
+        gone: bool,
+        now: Millis,
+    ) -> Result<(), Error> {
+        let Some(stage) = self.op.stages.get(usize::from(item.stage)) else { return Ok(()) };
+        let named = match &item.resource {
+            Some(resource) => format!("resources.{}: {reason}", resource.name),
+            None => reason.clone(),
+        };
+        tracing::warn!(
+            project = %self.op.project, operation = %self.op.id, step = %self.claimed.step,
+            verb = stage.verb.as_str(), reason = named, "step failed"
+        );
+        if stage.on_failure == OnFailure::NoteGone && gone {
+            return self.note_gone(batch, item, stage.verb, reason, now);
+        }
+        self.show_end(batch, item, Status::Failed, named.clone(), now)?;
+        self.end(batch, item, ItemState::Failed { reason }, now);
+        match stage.on_failure {
+            OnFailure::GoOn => {
+                batch.count(count::failed(&self.op.project, self.op.id), 1, None);
+            }
+            OnFailure::Stop | OnFailure::NoteGone => {
+                let (mut op, version) = match self.op_version {
+                    Some(version) => (self.op.clone(), version),
+                    None => {
+                        let read = self.store.operation(&self.op.project, self.op.id).await?;
+                        (read.value, read.version)
+                    }
+                };
+                let action = op.kind.action().unwrap_or("OPERATION");
+                if machine::stop(&mut op, Stop::Failed { reason: format!("Resource {action} failed: {named}") }) {
+                    let key = keys::operation(&op.project, op.id);
+                    require_version(batch, key.clone(), version);
+                    put(batch, key, &op)?;
+                    self.advance_now(batch);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A safety snapshot goes on without what is not there.
+    fn note_gone(
+        &self,
+        batch: &mut Batch,
+        item: &mut Item,
+        verb: Verb,
+        reason: String,
+        now: Millis,
+    ) -> Result<(), Error> {
+        if let Some(resource) = &item.resource {
+            let artifact = Artifact::unprotected(resource, self.claimed.step, item.fence, reason);
+            self.record(batch, item, &artifact)?;
+        }
+        self.end(batch, item, ItemState::Done, now);
+        if verb == Verb::Cut && self.is_held() {
+            // Its copy is published by nobody: it ends with its cut.
+            item.stage = self.copy_stage()?;
+            self.count_down(batch, item.stage);
+        }
+        Ok(())
+    }
+
+    fn record(&self, batch: &mut Batch, item: &Item, artifact: &Artifact) -> Result<(), Error> {
+        let (Some(snapshot), Some(resource)) = (self.claimed.snapshot, &item.resource) else { return Ok(()) };
+        put(batch, keys::artifact(&self.op.project, snapshot, &resource.name), artifact)
+    }
+
+    /// The cut is held by this worker: its copy begins in this very commit, before its stage does.
+    fn hold(&self, batch: &mut Batch, item: &mut Item, now: Millis) -> Result<Claimed, Error> {
+        let from = self.claimed.step;
+        self.count_down(batch, from.stage);
+        let copy = self.copy_stage()?;
+        let step = StepId { stage: copy, ..from };
+        let worker = match &item.state {
+            ItemState::Running { worker, .. } => worker.clone(),
+            _ => WorkerId::try_from("unknown".to_owned()).map_err(|error| Error::Invalid(error.to_string()))?,
+        };
+        begin_run(item, step, Verb::Copy, &worker, now);
+        batch.set_timer(self.timer().id(), At::In(millis(self.store.settings.lease)));
+        if self.op.stop.is_some() {
+            self.advance_now(batch);
+        }
+        Ok(Claimed {
+            step,
+            verb: Verb::Copy,
+            operation: self.op.clone(),
+            item: item.clone(),
+            snapshot: self.claimed.snapshot,
+            artifact: None,
+            sent: std::time::Instant::now(),
+            at: now,
+            version: 0,
+        })
+    }
+
+    /// Which stage copies what this step cut: plans put it later, for the same snapshot.
+    fn copy_stage(&self) -> Result<u16, Error> {
+        let from = self.claimed.step;
+        (from.stage + 1..self.op.stages.len() as u16)
+            .find(|stage| self.op.stages[usize::from(*stage)].is_held(from.index))
+            .ok_or_else(|| Error::Invalid(format!("step {from} holds a cut that no stage copies")))
+    }
+
+    /// The resource shows how the operation ended for it, at the last of its steps that a caller cares about.
+    fn show_end(
+        &self,
+        batch: &mut Batch,
+        item: &Item,
+        status: Status,
+        reason: String,
+        now: Millis,
+    ) -> Result<(), Error> {
+        let (Some(action), Some(resource)) = (self.op.kind.action(), &item.resource) else { return Ok(()) };
+        let last = match self.claimed.verb {
+            Verb::Check | Verb::Restore => true,
+            // The safety copy of a restore is not the end of it.
+            Verb::Copy => action == "SNAPSHOT",
+            _ => false,
+        };
+        if !last && status != Status::Failed {
+            return Ok(());
+        }
+        show_resource(batch, self.op, &resource.name, Shown::new(action, status, reason), Rank::ResourceEnds, now)
+    }
+}
+
+/// 1 s, 2 s, 4 s … 60 s, each shortened by up to half at random, so that many failures at once don't come back at once.
+fn back_off(attempts: u32) -> Duration {
+    let full = 1000_u64.saturating_mul(1 << attempts.saturating_sub(1).min(6)).min(60_000);
+    let random = u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
+    Duration::from_millis(full - full / 2 * random / 255)
+}

@@ -1,0 +1,108 @@
+//! Writing down an operation's items, when there are too many for the commit that accepts it, or when they can only be
+//! known once it is its turn (what a delete finds).
+//!
+//! The plan is made from records that don't change while the operation has its stack or snapshot, so making it twice
+//! gives the same. Items are written in portions; those that are there already are left alone.
+
+use std::time::Duration;
+
+use super::backend::{At, Precondition};
+use super::begin::INLINE;
+use super::keys::{self, Timer, count};
+use super::{Error, Read, Store, backend, put, require_version};
+use crate::ids::{ProjectId, SnapshotId};
+use crate::operation::plan::{self, Plan};
+use crate::operation::{Kind, Operation, State, Verb, machine};
+use crate::types::Resource;
+
+impl Store {
+    pub(super) async fn prepare(&self, mut op: Read<Operation>) -> Result<bool, Error> {
+        let plan = self.plan(&op.value).await?;
+        let project = op.value.project.clone();
+        let id = op.value.id;
+        let shard = self.shard(&project);
+        for portion in plan.items.iter().enumerate().collect::<Vec<_>>().chunks(INLINE) {
+            let wanted: Vec<_> = portion.iter().map(|(index, _)| keys::item(&project, id, *index as u32)).collect();
+            let there = self.backend.get(shard, &wanted).await?;
+            let mut batch = self.batch(shard).await?;
+            let mut missing = 0;
+            for (((_, item), key), there) in portion.iter().zip(wanted).zip(there) {
+                if there.is_none() {
+                    batch.require(Precondition::Absent(key.clone()));
+                    put(&mut batch, key, item)?;
+                    missing += 1;
+                }
+            }
+            if missing > 0 {
+                self.settle(&batch, Duration::from_secs(5)).await?;
+            }
+        }
+        let now = self.now().await?;
+        let mut batch = self.batch(shard).await?;
+        require_version(&mut batch, keys::operation(&project, id), op.version);
+        let before = i64::from(op.value.items);
+        op.value.items = plan.items.len() as u32;
+        batch.count(count::steps(&project), i64::from(op.value.items) - before, None);
+        op.value.stages = plan.stages;
+        op.value.state = State::Running;
+        match machine::next(&op.value, false) {
+            machine::Next::Start(stage) => self.start_stage(&mut batch, &mut op.value, stage, now),
+            machine::Next::End(_) => {
+                batch.set_timer(Timer::Advance(project.clone(), id).id(), At::NOW);
+            }
+        }
+        put(&mut batch, keys::operation(&project, id), &op.value)?;
+        self.settle(&batch, Duration::from_secs(5)).await?;
+        Ok(op.value.stage_started_at.is_none())
+    }
+
+    async fn plan(&self, op: &Operation) -> Result<Plan, Error> {
+        let project = &op.project;
+        match op.kind {
+            Kind::SnapshotDelete => {
+                let mut found = Vec::new();
+                if let Some(snapshot) = op.snapshot {
+                    found.push((snapshot, self.made(project, snapshot).await?));
+                }
+                Ok(plan::delete(&found))
+            }
+            Kind::StackDelete => {
+                let mut found = Vec::new();
+                for snapshot in self.all_snapshots_of(project, op.stack).await? {
+                    found.push((snapshot.id, self.made(project, snapshot.id).await?));
+                }
+                Ok(plan::delete(&found))
+            }
+            Kind::Create | Kind::Update | Kind::Check | Kind::Suspend | Kind::Resume => {
+                let stack = self.live_stack(project, op.stack).await?.value;
+                Ok(plan::each(&self.kinds, &stack.resources, Verb::Check))
+            }
+            Kind::Snapshot | Kind::Restore | Kind::Plan | Kind::Verify => {
+                let snapshot = op.snapshot.ok_or_else(|| corrupt(op, "names no snapshot"))?;
+                let captured = self.captured(project, snapshot).await?;
+                if op.kind == Kind::Snapshot {
+                    return Ok(plan::snapshot(&self.kinds, &captured.resources));
+                }
+                let chosen = self.chosen(project, snapshot, &captured, &op.options.resources).await?;
+                Ok(match op.kind {
+                    Kind::Restore => plan::restore(&self.kinds, &chosen, op.options.safety)?,
+                    Kind::Plan => plan::each(&self.kinds, &chosen, Verb::Preview),
+                    _ => plan::each(&self.kinds, &chosen, Verb::Verify),
+                })
+            }
+        }
+    }
+
+    /// The resources that a snapshot has something of outside, as their artifacts tell: those that are protected.
+    async fn made(&self, project: &ProjectId, snapshot: SnapshotId) -> Result<Vec<Resource>, Error> {
+        let captured = self.captured(project, snapshot).await?;
+        let made = self.artifacts(project, snapshot).await?;
+        let made: std::collections::BTreeSet<_> =
+            made.iter().filter(|artifact| artifact.protected).map(|artifact| &artifact.resource).collect();
+        Ok(captured.resources.into_iter().filter(|resource| made.contains(&resource.name)).collect())
+    }
+}
+
+fn corrupt(op: &Operation, what: &str) -> Error {
+    backend::Error::Corrupt(format!("operation {} {what}", op.id)).into()
+}
