@@ -15,11 +15,14 @@
 //! - `config/`, `telemetry.rs`, `metrics.rs`, `shutdown.rs`, `clock.rs`: how a process is set up, seen and ended.
 
 pub mod clock;
+pub mod config;
 pub mod ids;
 pub mod kinds;
 pub mod metrics;
 pub mod operation;
 pub mod queue;
 pub mod record;
+pub mod shutdown;
 pub mod store;
+pub mod telemetry;
 pub mod types;
