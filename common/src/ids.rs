@@ -196,7 +196,8 @@ impl FromStr for StepId {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let invalid = || Invalid::new("step id", text, "<operation>.<stage>.<index>");
         let mut parts = text.split('.');
-        let (Some(operation), Some(stage), Some(index), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some(operation), Some(stage), Some(index), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Err(invalid());
         };

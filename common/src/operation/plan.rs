@@ -76,10 +76,8 @@ pub fn restore(kinds: &Kinds, resources: &[Resource], safety: bool) -> Result<Pl
     let all = places(&items, |_| true);
     let whole = whole_after(&items);
     let when_safe = |items: Vec<(u32, u32)>| if safety { items } else { Vec::new() };
-    let of_safety = |verb, on_failure, items| Stage {
-        items: when_safe(items),
-        ..stage(verb, Of::Safety, When::Going, on_failure)
-    };
+    let of_safety =
+        |verb, on_failure, items| Stage { items: when_safe(items), ..stage(verb, Of::Safety, When::Going, on_failure) };
     let undo = |verb, items| Stage {
         items: when_safe(items),
         ..stage(verb, Of::Safety, When::Undo { unless: 3 }, OnFailure::GoOn)

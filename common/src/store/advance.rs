@@ -6,7 +6,7 @@
 //! - Running, stage over: what the end of this stage means is recorded (`verdict.rs`), then the next one starts, or
 //!   the operation ends.
 
-use super::backend::{At, Precondition};
+use super::backend::Precondition;
 use super::keys::{self, Timer, count};
 use super::{Error, Read, Store, backend, decode, put, require_version};
 use crate::ids::{OperationId, ProjectId};
@@ -213,9 +213,4 @@ impl Store {
             after = Some(last);
         }
     }
-}
-
-/// The slow look that every operation which has not ended is given.
-pub(super) fn slow_look(op: &Operation) -> At {
-    At::In(if op.state == State::Waiting { WAITING_LOOK } else { RUNNING_LOOK })
 }

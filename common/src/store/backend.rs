@@ -34,9 +34,7 @@ use uuid::Uuid;
 use crate::ids::ProjectId;
 
 /// Milliseconds since 1970-01-01T00:00:00Z by the store's clock.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Millis(pub u64);
 
@@ -61,9 +59,10 @@ impl Shards {
     /// The shard of a project: FNV-1a (64 bit) of its id, modulo the number of shards. Never to be changed: a store
     /// in use would no longer find its records.
     pub fn of(self, project: &ProjectId) -> Shard {
-        let hash = project.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        let hash = project
+            .as_str()
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
         Shard((hash % u64::from(self.0)) as u16)
     }
 

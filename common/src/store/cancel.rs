@@ -11,9 +11,7 @@ impl Store {
     pub async fn cancel(&self, project: &ProjectId, id: OperationId, by: &str) -> Result<Operation, Error> {
         loop {
             let mut op = self.operation(project, id).await?;
-            let refuse = |why| {
-                Err(Error::NotCancellable { operation: id, kind: op.value.kind, why })
-            };
+            let refuse = |why| Err(Error::NotCancellable { operation: id, kind: op.value.kind, why });
             if op.value.state.ended() {
                 return refuse("it has ended");
             }

@@ -60,8 +60,7 @@ impl Store {
         for _ in 0..10 {
             let op_key = keys::operation(project, operation);
             let item_key = keys::item(project, operation, index);
-            let [Some((_, op)), Some((_, item))] =
-                self.read_all(shard, [op_key.clone(), item_key.clone()]).await?
+            let [Some((_, op)), Some((_, item))] = self.read_all(shard, [op_key.clone(), item_key.clone()]).await?
             else {
                 return Ok(None);
             };
@@ -88,7 +87,11 @@ impl Store {
             match self.settle(&batch, self.settings.lease / 2).await {
                 Ok(committed) => {
                     let artifact = match (verb, snapshot, &item_now.resource) {
-                        (Verb::Restore | Verb::Preview | Verb::Verify | Verb::Discard, Some(snapshot), Some(resource)) => {
+                        (
+                            Verb::Restore | Verb::Preview | Verb::Verify | Verb::Discard,
+                            Some(snapshot),
+                            Some(resource),
+                        ) => {
                             self.read(shard, keys::artifact(project, snapshot, &resource.name)).await?.map(|r| r.value)
                         }
                         _ => None,
@@ -135,7 +138,9 @@ impl Store {
 /// Whether a job's step is to be run: its stage is the operation's, or it is a held copy that was begun before its
 /// stage and lost its worker.
 fn may_claim(op: &Operation, item: &Item, stage: u16, index: u32) -> bool {
-    let in_turn = op.stage == stage && item.waits_for(stage) && op.stages.get(usize::from(stage)).is_some_and(|s| s.contains(index));
+    let in_turn = op.stage == stage
+        && item.waits_for(stage)
+        && op.stages.get(usize::from(stage)).is_some_and(|s| s.contains(index));
     let held_before = stage > op.stage && item.stage == stage && item.state == ItemState::Ready;
     op.state == State::Running && (in_turn || held_before)
 }
@@ -160,7 +165,9 @@ pub(super) fn begin_run(item: &mut Item, step: StepId, verb: Verb, worker: &Work
 /// The resource shows that its operation works on it, from its first step on.
 fn show_begin(batch: &mut Batch, op: &Operation, item: &Item, verb: Verb, now: Millis) -> Result<(), Error> {
     let (Some(action), Some(resource)) = (op.kind.action(), &item.resource) else { return Ok(()) };
-    if item.started_at != Some(now) || !matches!(verb, Verb::Check | Verb::Quiesce | Verb::Cut | Verb::Copy | Verb::Preview) {
+    if item.started_at != Some(now)
+        || !matches!(verb, Verb::Check | Verb::Quiesce | Verb::Cut | Verb::Copy | Verb::Preview)
+    {
         return Ok(());
     }
     let shown = Shown::new(action, Status::InProgress, "state changed");

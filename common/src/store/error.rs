@@ -35,9 +35,7 @@ pub enum Error {
     #[error("Request limit exceeded: {0}")]
     Limit(String),
     /// So much runs in the project already that nothing more is accepted now; later it will be.
-    #[error(
-        "the project has {limit} steps in progress or waiting, which is its limit; try again when some have ended"
-    )]
+    #[error("the project has {limit} steps in progress or waiting, which is its limit; try again when some have ended")]
     TooMuch { limit: i64 },
     #[error("{0}")]
     Circle(#[from] Circle),

@@ -88,10 +88,6 @@ pub(super) fn progress(project: &ProjectId, operation: OperationId, index: u32) 
     key!("progress/{project}/{operation}/{index:08}")
 }
 
-pub(super) fn all_progress(project: &ProjectId, operation: OperationId) -> String {
-    format!("progress/{project}/{operation}/")
-}
-
 pub(super) fn waiting(project: &ProjectId, id: OperationId) -> Key {
     key!("waiting/{project}/{id}")
 }

@@ -105,9 +105,7 @@ impl Store {
         for (((due, _, operation, index), key), item) in subjects.into_iter().zip(item_keys).zip(items) {
             let item = item.map(|stored| decode::<Item>(&key, &stored)).transpose()?;
             let (look, again) = match (ops.get(&operation), item) {
-                (Some((op, version)), Some(item)) => {
-                    look(op, *version, item.value, item.version, index, now)
-                }
+                (Some((op, version)), Some(item)) => look(op, *version, item.value, item.version, index, now),
                 _ => (Look::Nothing, At::NOW),
             };
             if matches!(look, Look::Nothing) {

@@ -60,12 +60,7 @@ impl Store {
     }
 
     /// A snapshot of this stack. One of another stack, and one that is not there, are told apart as Heat does.
-    pub async fn find_snapshot(
-        &self,
-        project: &ProjectId,
-        stack: StackId,
-        id: SnapshotId,
-    ) -> Result<Snapshot, Error> {
+    pub async fn find_snapshot(&self, project: &ProjectId, stack: StackId, id: SnapshotId) -> Result<Snapshot, Error> {
         Ok(self.snapshot_of_stack(project, stack, id).await?.value)
     }
 

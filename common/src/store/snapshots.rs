@@ -69,11 +69,8 @@ impl Store {
         for (resource, why) in &plan.unprotected {
             put_unprotected(&mut batch, project, id, resource, why)?;
         }
-        let options = Options {
-            consistency: new.consistency,
-            allow_unprotected: new.allow_unprotected,
-            ..Options::default()
-        };
+        let options =
+            Options { consistency: new.consistency, allow_unprotected: new.allow_unprotected, ..Options::default() };
         let draft = Draft { kind: Kind::Snapshot, snapshot: Some(id), safety: None, options, plan: Some(plan) };
         let operation = self.open(&mut batch, request, &stack, draft, gate, now)?;
         snapshot.made_by = Some(operation.id);
@@ -240,11 +237,7 @@ impl Store {
     }
 
     /// A stack on which nothing runs, and a batch that requires that it stays so.
-    async fn free_stack(
-        &self,
-        project: &ProjectId,
-        stack: StackId,
-    ) -> Result<(Batch, Read<Stack>, Millis), Error> {
+    async fn free_stack(&self, project: &ProjectId, stack: StackId) -> Result<(Batch, Read<Stack>, Millis), Error> {
         let stack = self.live_stack(project, stack).await?;
         if let Some(operation) = stack.value.busy {
             let Stack { name, shown, .. } = stack.value;
@@ -339,11 +332,7 @@ fn put_unprotected(
     resource: &Resource,
     why: &str,
 ) -> Result<(), Error> {
-    let nobody = crate::ids::StepId {
-        operation: crate::ids::OperationId(uuid::Uuid::nil()),
-        stage: 0,
-        index: 0,
-    };
+    let nobody = crate::ids::StepId { operation: crate::ids::OperationId(uuid::Uuid::nil()), stage: 0, index: 0 };
     let artifact = Artifact::unprotected(resource, nobody, 0, why);
     put(batch, keys::artifact(project, snapshot, &resource.name), &artifact)
 }

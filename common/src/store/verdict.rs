@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::advance::slow_look;
 use super::backend::{At, Batch};
 use super::begin::show;
 use super::claim::millis;
@@ -71,11 +70,11 @@ impl Store {
         let Some(id) = snapshot else { return Ok(false) };
         let mut snapshot = self.snapshot(&op.project, id).await?;
         let got = self.got(op, id).await?;
-        if snapshot.value.purpose != Purpose::Safety {
-            if let Some(reason) = refused(op, &got) {
-                op.redo = got.cut_lost && op.again == 0 && op.options.consistency.is_some();
-                return Ok(machine::stop(op, Stop::Failed { reason }));
-            }
+        if snapshot.value.purpose != Purpose::Safety
+            && let Some(reason) = refused(op, &got)
+        {
+            op.redo = got.cut_lost && op.again == 0 && op.options.consistency.is_some();
+            return Ok(machine::stop(op, Stop::Failed { reason }));
         }
         snapshot.value.consistency = got.consistency;
         snapshot.value.skew = got.skew;
@@ -160,7 +159,8 @@ impl Store {
         self.end_snapshots(&mut batch, &op.value, now).await?;
         self.end_stack(&mut batch, &op.value, now).await?;
         batch.clear_timer(Timer::Advance(project.clone(), op.value.id).id());
-        batch.set_timer(Timer::Retire(project.clone(), op.value.id).id(), At::In(millis(self.settings.operations_kept)));
+        batch
+            .set_timer(Timer::Retire(project.clone(), op.value.id).id(), At::In(millis(self.settings.operations_kept)));
         match self.settle(&batch, Duration::from_secs(5)).await {
             Ok(_) => {
                 tracing::info!(
@@ -403,14 +403,6 @@ impl Store {
         for (key, _) in events.into_iter().take(many) {
             batch.delete(key);
         }
-        Ok(())
-    }
-
-    /// The timer of an operation is not done until the operation has ended.
-    pub(super) async fn look_again(&self, op: &Operation) -> Result<(), Error> {
-        let mut batch = self.batch(self.shard(&op.project)).await?.disposable();
-        batch.set_timer(Timer::Advance(op.project.clone(), op.id).id(), slow_look(op));
-        self.settle(&batch, Duration::from_secs(1)).await?;
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use crate::ids::WorkerId;
 use crate::record::Worker;
 
 /// A worker that has not said anything for so long, in milliseconds, is not counted on.
-pub const SILENT: u64 = 20_000;
+pub(super) const SILENT: u64 = 20_000;
 /// A worker that has not said anything for so long is forgotten.
 const FORGOTTEN: u64 = 3_600_000;
 
