@@ -25,4 +25,5 @@ pub mod record;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;
+pub mod timers;
 pub mod types;
