@@ -9,6 +9,8 @@
 
 pub mod machine;
 pub mod plan;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

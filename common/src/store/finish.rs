@@ -22,7 +22,7 @@ use crate::types::Artifact;
 #[derive(Debug, Clone)]
 pub enum Ended {
     /// `artifact` is recorded; `result` is kept with the item.
-    Done { artifact: Option<Artifact>, result: Value },
+    Done { artifact: Option<Box<Artifact>>, result: Value },
     /// A cut that any worker can copy from.
     Cut { cut: Value, at: Millis },
     /// A cut that this worker holds: the item's copy is claimed by the same commit, and [`Store::finish`] returns it.

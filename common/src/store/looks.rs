@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::backend::{At, Due, Precondition, Shard, TimerId};
+use super::backend::{At, Due, Precondition, Shard};
 use super::keys::{self, Timer};
 use super::{Ended, Error, Store, backend, decode};
 use crate::ids::{OperationId, ProjectId, StepId};
