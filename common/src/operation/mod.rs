@@ -10,7 +10,7 @@
 pub mod machine;
 pub mod plan;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 
