@@ -6,7 +6,7 @@
 //!
 //! That something does not come is shown by what comes instead, not by waiting: on one route, jobs come in order.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "these are tests, which happen to be in a library")]
+#![expect(clippy::expect_used, reason = "these are tests, which happen to be in a library")]
 
 use std::collections::HashSet;
 use std::future::Future;

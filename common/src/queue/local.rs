@@ -171,7 +171,10 @@ struct Taker {
 #[async_trait]
 impl Consumer for Taker {
     async fn next(&mut self) -> Option<Delivery> {
-        while !self.cancelled {
+        if self.cancelled {
+            return None;
+        }
+        loop {
             // Armed before the look, so that a job that comes in between is not slept through.
             let mut changed = std::pin::pin!(self.line.changed.notified());
             changed.as_mut().enable();
@@ -182,7 +185,6 @@ impl Consumer for Taker {
             }
             changed.await;
         }
-        None
     }
 
     async fn cancel(&mut self) {

@@ -20,12 +20,14 @@
 pub mod contract;
 pub mod job;
 pub mod local;
+pub mod rabbit;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
 pub use job::{Job, Lane, Route, Unreadable};
 pub use local::Local;
+pub use rabbit::Rabbit;
 
 /// The most deliveries that one consumer may hold.
 pub(crate) const MAX_PREFETCH: u16 = 1_000;
