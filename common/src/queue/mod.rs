@@ -18,6 +18,8 @@
 
 #[cfg(feature = "contract")]
 pub mod contract;
+#[cfg(feature = "contract")]
+pub mod faulty;
 pub mod job;
 pub mod local;
 pub mod rabbit;
