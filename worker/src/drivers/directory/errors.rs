@@ -36,6 +36,15 @@ pub(crate) fn io(doing: &str, path: &names::Path, error: &std::io::Error) -> Err
     }
 }
 
+/// The control directory can't be used.
+pub(crate) fn control(error: &std::io::Error) -> Error {
+    let reason = match Errno::from_io_error(error) {
+        Some(errno) => words(errno),
+        None => error.to_string(),
+    };
+    Error::transient(format!("the control directory of stacksnap's data can't be used: {reason}"))
+}
+
 /// What happened, and where it helps, what to do.
 pub(crate) fn words(errno: Errno) -> String {
     match errno {

@@ -57,6 +57,14 @@ pub(crate) fn xattrs(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<(Vec<u8>, V
     )
 }
 
+/// The extended attributes of what a path leads to, such as one in `/proc/self/fd`. Sorted by name.
+pub(crate) fn xattrs_path(path: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    collect(
+        |buffer| rustix::fs::listxattr(path, buffer),
+        |attribute, buffer| rustix::fs::getxattr(path, attribute, buffer),
+    )
+}
+
 /// The extended attributes of what is open. Sorted by name.
 pub(crate) fn xattrs_open(fd: BorrowedFd<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     collect(

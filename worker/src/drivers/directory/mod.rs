@@ -1,6 +1,9 @@
 //! `Stacksnap::Directory`.
 
+mod archive;
 mod beneath;
+mod compare;
+mod control;
 mod errors;
 mod exclude;
 mod inspect;
@@ -10,7 +13,10 @@ mod policy;
 mod properties;
 mod reader;
 mod restore;
+mod rights;
+pub mod sample;
 mod source;
+mod summary;
 mod walk;
 
 pub use policy::AllowedRoot;

@@ -106,7 +106,9 @@ impl Notes {
         let unreadable = lists.unreadable.iter();
         let mut lines: Vec<String> =
             unreadable.map(|path| format!("{path}: not in this snapshot, the worker's user may not read it")).collect();
-        lines.extend(lists.mounts.iter().map(|path| format!("{path}: a mount point; what is mounted there is not copied")));
+        lines.extend(
+            lists.mounts.iter().map(|path| format!("{path}: a mount point; what is mounted there is not copied")),
+        );
         lines.extend(lists.changed.lines("changed while it was copied; its content is of no one moment"));
         lines.extend(lists.vanished.lines("vanished while the directory was copied"));
         lines.extend(lists.temporary.lines("left by a restore that was not finished, not copied"));

@@ -297,7 +297,9 @@ mod tests {
         let refused = open("link/inner").unwrap_err();
         assert!(matches!(&refused, Error::Permanent(text) if text.contains("link is a symbolic link")), "{refused}");
         assert!(open("link").unwrap_err().to_string().contains("symbolic link"));
-        assert!(matches!(open("file/x").unwrap_err(), Error::Permanent(text) if text.contains("file is not a directory")));
+        assert!(
+            matches!(open("file/x").unwrap_err(), Error::Permanent(text) if text.contains("file is not a directory"))
+        );
         assert!(matches!(open("real/none/deeper").unwrap_err(), Error::Gone(text) if text.contains("real/none")));
         // An allowed root that is a link itself is refused too.
         let roots = [AllowedRoot { project: None, path: base.join("link") }];
@@ -309,7 +311,8 @@ mod tests {
     fn a_replaced_directory_is_noticed_and_a_missing_one_made() {
         let dir = tempfile::tempdir().unwrap();
         let base = dir.path().canonicalize().unwrap();
-        let place = find(&[AllowedRoot { project: None, path: base.clone() }], base.join("a").to_str().unwrap()).unwrap();
+        let place =
+            find(&[AllowedRoot { project: None, path: base.clone() }], base.join("a").to_str().unwrap()).unwrap();
         assert!(matches!(place.open().unwrap_err(), Error::Gone(_)));
         let tree = place.open_or_make().unwrap();
         place.still(&tree).unwrap();

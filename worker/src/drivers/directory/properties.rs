@@ -38,7 +38,8 @@ pub(crate) enum Owners {
 impl Properties {
     /// Checks the properties of a `Stacksnap::Directory`. The error says what is wrong with which one.
     pub fn parse(properties: &BTreeMap<String, Value>) -> Result<Self, String> {
-        if let Some(unknown) = properties.keys().find(|key| !matches!(key.as_str(), "exclude" | "unreadable" | "owners"))
+        if let Some(unknown) =
+            properties.keys().find(|key| !matches!(key.as_str(), "exclude" | "unreadable" | "owners"))
         {
             return Err(format!(
                 "Stacksnap::Directory has no property {unknown:?}; it has exclude, unreadable and owners"

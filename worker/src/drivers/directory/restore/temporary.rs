@@ -45,7 +45,9 @@ mod tests {
         let name = Temporary::new(step, 7).name(99);
         assert!(is_one(&name));
         assert!(name.len() < 128);
-        for other in [&b".stacksnap-restore."[..], b".stacksnap-restore.a.1.2", b"a", &name[1..], &[&name[..], b"x"].concat()] {
+        for other in
+            [&b".stacksnap-restore."[..], b".stacksnap-restore.a.1.2", b"a", &name[1..], &[&name[..], b"x"].concat()]
+        {
             assert!(!is_one(other), "{}", String::from_utf8_lossy(other));
         }
     }
