@@ -101,30 +101,27 @@ impl Place {
 
     /// Opens the directory, made anew (mode 0700) if it is missing; the one above it must be there.
     pub(crate) fn open_or_make(&self) -> Result<Tree, Error> {
-        match (self.open(), self.below.split_last()) {
-            (Err(Error::Gone(_)), Some((name, above))) => {
-                let root = self.open_root()?;
-                let parent = beneath::open_dir_with(root.as_fd(), above, ON_THE_WAY | ResolveFlags::BENEATH)
-                    .map_err(|errno| self.refused(root.as_fd(), above, errno))?;
-                match rustix::fs::mkdirat(&parent, name.as_slice(), Mode::RWXU) {
+        match (self.open(), self.below.last()) {
+            (Err(Error::Gone(_)), Some(name)) => {
+                let above = self.open_above()?;
+                match rustix::fs::mkdirat(&above, name.as_slice(), Mode::RWXU) {
                     Ok(()) | Err(Errno::EXIST) => {}
                     Err(errno) => return Err(errors::os("make", &self.path(), errno)),
                 }
-                rustix::fs::fsync(&parent).map_err(|errno| errors::os("make", &self.path(), errno))?;
+                rustix::fs::fsync(&above).map_err(|errno| errors::os("make", &self.path(), errno))?;
                 self.open()
             }
             (other, _) => other,
         }
     }
 
-    /// Whether a missing directory could be made: the one above it is there and may be reached.
-    pub(crate) fn can_be_made(&self) -> Result<(), Error> {
+    /// The directory in which a missing one would be made; an error if it can't be reached either.
+    pub(crate) fn open_above(&self) -> Result<OwnedFd, Error> {
         let Some((_, above)) = self.below.split_last() else {
             return Err(Error::Gone(format!("there is no directory {}, the root that is allowed", self.path())));
         };
         let root = self.open_root()?;
         beneath::open_dir_with(root.as_fd(), above, ON_THE_WAY | ResolveFlags::BENEATH)
-            .map(drop)
             .map_err(|errno| self.refused(root.as_fd(), above, errno))
     }
 

@@ -1,11 +1,12 @@
 //! A comparison in a few numbers and names: what a plan shows, and what a restore checks before it begins.
 
+use std::os::fd::BorrowedFd;
+
 use rustix::fs::StatVfsMountFlags;
 use stacksnap_common::types::Preview;
 
 use super::compare::{Action, Change, Finding, Outcome};
 use super::names;
-use super::policy::Tree;
 use super::restore::GROUP_BYTES;
 
 /// How many of each kind are named.
@@ -72,10 +73,9 @@ impl Summary {
         }
     }
 
-    /// What stands in the way on the file system's side: no room, read-only. `None` for a tree that is not there yet.
-    pub(crate) fn check_room(&mut self, tree: Option<&Tree>) -> rustix::io::Result<()> {
-        let Some(tree) = tree else { return Ok(()) };
-        let system = rustix::fs::fstatvfs(tree.fd())?;
+    /// What stands in the way on the file system's side: no room, read-only. `on` is a directory of it.
+    pub(crate) fn check_room(&mut self, on: BorrowedFd<'_>) -> rustix::io::Result<()> {
+        let system = rustix::fs::fstatvfs(on)?;
         if system.f_flag.contains(StatVfsMountFlags::RDONLY) && self.anything() {
             self.preview.blockers.insert(0, "the file system is mounted read-only".to_owned());
         }

@@ -26,8 +26,13 @@ mod removals;
 mod remove;
 pub(crate) mod sink;
 pub(crate) mod temporary;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -109,7 +114,16 @@ impl<A: Archive> Restore<'_, A> {
     }
 }
 
-/// Compares without touching anything. `tree` is none where the directory is missing.
+/// The directory as it is now; none if it would have to be made, which the one above it must be there for.
+pub(crate) fn open(place: &Place) -> Result<Option<Tree>, Error> {
+    match place.open() {
+        Ok(tree) => Ok(Some(tree)),
+        Err(Error::Gone(_)) => place.open_above().map(|_| None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Compares without touching anything.
 pub(crate) fn plan<A: Archive>(
     order: &Order<'_, A>,
     tree: Option<&Tree>,
@@ -121,16 +135,20 @@ pub(crate) fn plan<A: Archive>(
         summary.add(&outcome);
         keep(&outcome)
     })?;
-    summary.check_room(tree).map_err(|errno| errors::entry("look at", &[], errno))?;
+    let room = match tree {
+        Some(tree) => summary.check_room(tree.fd()),
+        None => summary.check_room(order.place.open_above()?.as_fd()),
+    };
+    room.map_err(|errno| errors::entry("look at", &[], errno))?;
     Ok(summary)
 }
 
 /// Restores. The directory is locked by the caller. Returns what was done.
 pub(crate) fn run<A: Archive>(order: &Order<'_, A>) -> Result<Preview, Error> {
     let control = |error: std::io::Error| errors::control(&error);
-    let tree = order.place.open_or_make()?;
+    let tree = open(order.place)?;
     let mut record = Record::begin(order.restores, order.step).map_err(control)?;
-    let summary = plan(order, Some(&tree), &mut |outcome| match outcome {
+    let summary = plan(order, tree.as_ref(), &mut |outcome| match outcome {
         Outcome::Change(change) => record.add(change).map_err(control),
         Outcome::Finding(_) => Ok(()),
     })?;
@@ -145,6 +163,11 @@ pub(crate) fn run<A: Archive>(order: &Order<'_, A>) -> Result<Preview, Error> {
         };
         return Err(Error::permanent(format!("the restore was not begun: {first}{more}")));
     }
+    (order.go_on)()?;
+    let tree = match tree {
+        Some(tree) => tree,
+        None => order.place.open_or_make()?,
+    };
     order.progress.expect(preview.bytes, preview.creates + preview.overwrites);
     let record = Mutex::new(record);
     let stays =

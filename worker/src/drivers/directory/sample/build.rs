@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags, makedev};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags, makedev};
 
 use super::Numbers;
 use crate::drivers::directory::inspect::by_proc;
@@ -23,7 +23,7 @@ pub struct Size {
 /// Makes a tree in the directory `dir`, which exists and is empty. The same seed and size give the same tree, but for
 /// inode numbers and what the process may not make.
 pub fn build(dir: &Path, seed: u64, size: Size) -> io::Result<()> {
-    let root = rustix::fs::open(dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let root = super::open(dir)?;
     let mut builder = Builder {
         numbers: Numbers::new(seed),
         size,
@@ -315,9 +315,4 @@ fn acl(mode: u32, user: u32) -> Vec<u8> {
         bytes.extend_from_slice(&id.to_le_bytes());
     }
     bytes
-}
-
-/// Kept for callers that have a path only.
-pub(crate) fn root_of(dir: &Path) -> io::Result<OwnedFd> {
-    Ok(rustix::fs::openat(CWD, dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }

@@ -11,7 +11,6 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid
 use rustix::io::Errno;
 
 use super::Numbers;
-use super::build::root_of;
 use crate::drivers::directory::beneath;
 use crate::drivers::directory::inspect::by_proc;
 
@@ -28,7 +27,7 @@ impl Damage {
 /// Damages about every third entry of the tree in `dir`. Content is also changed with size and time kept, and links are
 /// planted that lead out of the tree. Nothing outside of `dir` is touched.
 pub fn damage(dir: &Path, seed: u64) -> io::Result<Damage> {
-    let root = root_of(dir)?;
+    let root = super::open(dir)?;
     let mut done = Damage::default();
     let mut numbers = Numbers::new(seed);
     let root_user = rustix::process::geteuid().is_root();

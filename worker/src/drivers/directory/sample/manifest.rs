@@ -10,7 +10,6 @@ use std::path::Path;
 use rustix::fs::{AtFlags, FileType, OFlags};
 use sha2::{Digest, Sha256};
 
-use super::build::root_of;
 use crate::drivers::directory::{beneath, inspect, names};
 
 /// Every entry of a tree, with all that a restore brings back.
@@ -108,7 +107,7 @@ fn shown(xattrs: &[(Vec<u8>, Vec<u8>)]) -> Vec<String> {
 
 /// Reads the tree in `dir`. Every byte of every file is read.
 pub fn manifest(dir: &Path) -> io::Result<Manifest> {
-    let root = root_of(dir)?;
+    let root = super::open(dir)?;
     let mut records = BTreeMap::new();
     let mut waiting = vec![Vec::new()];
     records.insert(Vec::new(), record(root.as_fd(), b".")?.0);

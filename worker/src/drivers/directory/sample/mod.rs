@@ -7,6 +7,12 @@
 //! [`manifest`] reads a tree in the plainest way and shares nothing with the walk that a copy uses but the opening of
 //! deep directories, so that a mistake there shows.
 
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+
 mod build;
 mod damage;
 mod manifest;
@@ -14,6 +20,12 @@ mod manifest;
 pub use build::{Size, build};
 pub use damage::{Damage, damage};
 pub use manifest::{Difference, Manifest, compare, manifest};
+
+/// Opens the top of a tree.
+pub(crate) fn open(dir: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(dir, flags, Mode::empty())?)
+}
 
 /// A small generator of numbers: the same seed gives the same tree everywhere.
 #[derive(Debug, Clone)]
