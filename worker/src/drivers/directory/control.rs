@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <control>/locks/<key>               locked (flock) while a directory is read or restored
+//! <control>/copies/<step>.<fence>     what a copy has to say beside its entry in the vault (see `notes`)
 //! <control>/restores/<key>/<step>/    what one restore set out to do, and how far it came (see `restore::record`)
 //! ```
 //!
@@ -16,10 +17,12 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
+use stacksnap_common::ids::StepId;
 
 use super::policy::Place;
 
@@ -27,6 +30,8 @@ use super::policy::Place;
 pub(crate) struct Control {
     dir: PathBuf,
 }
+
+const NOTES_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Held until dropped.
 #[derive(Debug)]
@@ -52,6 +57,38 @@ impl Control {
     /// Where the restores of this directory keep what they do.
     pub(crate) fn restores(&self, place: &Place) -> PathBuf {
         self.dir.join("restores").join(key(&place.path()))
+    }
+
+    /// Where the copy of this step keeps its notes, of this run of it.
+    pub(crate) fn notes(&self, step: StepId, fence: u64) -> PathBuf {
+        self.dir.join("copies").join(format!("{step}.{fence}"))
+    }
+
+    /// Makes the place for notes, and removes old ones: they matter from a copy to the record of it, which is seconds
+    /// if all goes well and days if everything is down.
+    pub(crate) fn tidy_notes(&self) -> io::Result<()> {
+        let copies = self.dir.join("copies");
+        make_dir(&copies)?;
+        for entry in fs::read_dir(copies)? {
+            let entry = entry?;
+            let age = entry.metadata().and_then(|meta| meta.modified()).map(|time| time.elapsed().unwrap_or_default());
+            if age.is_ok_and(|age| age > NOTES_KEPT) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the notes of all runs of a step.
+    pub(crate) fn forget_notes(&self, step: StepId) -> io::Result<()> {
+        let Ok(entries) = fs::read_dir(self.dir.join("copies")) else { return Ok(()) };
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(&format!("{step}.")) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// The lock for this use, or `None` while another process or another step has it.

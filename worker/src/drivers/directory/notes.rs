@@ -2,11 +2,19 @@
 //!
 //! Two lists must be whole, because a restore leaves alone what is on them: mount points, and what could not be read.
 //! A tree with more than [`MOST`] of those is refused with the advice to exclude them.
+//!
+//! The notes are also kept in a file of the control directory, written before the vault's entry is: should the worker
+//! die between that entry and the record of it, its successor takes over the entry, and with it what is to be known of
+//! it.
 
-use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{fs, io};
 
-use super::names;
+use serde::{Deserialize, Serialize};
+
+use super::{errors, names};
 use crate::driver::Error;
 
 /// The longest list that is kept.
@@ -16,12 +24,15 @@ pub(crate) const SOME: usize = 100;
 
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
+    file: Option<PathBuf>,
     lists: Mutex<Lists>,
+    /// The walk is over: from now on every note is written at once.
+    ended: AtomicBool,
     /// The first failure: what passes through the vault and comes back as an I/O error keeps its kind here.
     fault: OnceLock<Error>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Lists {
     mounts: Vec<String>,
     unreadable: Vec<String>,
@@ -31,7 +42,7 @@ struct Lists {
 }
 
 /// The first few, and how many in all.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Some {
     pub(crate) named: Vec<String>,
     pub(crate) count: u64,
@@ -57,12 +68,40 @@ impl Some {
 }
 
 impl Notes {
+    /// Notes that are kept in `file` as well, from [`Notes::ended`] on.
+    pub(crate) fn kept_in(file: PathBuf) -> Self {
+        Self { file: Option::Some(file), ..Self::default() }
+    }
+
+    /// The notes of an earlier run; `None` if it did not get so far.
+    pub(crate) fn load(file: &Path) -> Option<Self> {
+        let lists: Lists = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+        Option::Some(Self { lists: Mutex::new(lists), ..Self::default() })
+    }
+
+    /// The walk is over: writes the notes down.
+    pub(crate) fn ended(&self) -> Result<(), Error> {
+        self.ended.store(true, Ordering::SeqCst);
+        self.save(&self.lists())
+    }
+
+    fn save(&self, lists: &Lists) -> Result<(), Error> {
+        let Option::Some(file) = &self.file else { return Ok(()) };
+        let failed = |error: io::Error| errors::control(&error);
+        let new = file.with_extension("new");
+        let bytes = serde_json::to_vec(lists).map_err(|error| failed(error.into()))?;
+        fs::write(&new, bytes).and_then(|()| fs::rename(&new, file)).map_err(failed)
+    }
+
     fn lists(&self) -> MutexGuard<'_, Lists> {
         self.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn changed(&self, path: &names::Path) {
-        self.lists().changed.add(path);
+    /// A file was not the same from its first byte to its last. Before its last byte is given out, this is on disk.
+    pub(crate) fn changed(&self, path: &names::Path) -> Result<(), Error> {
+        let mut lists = self.lists();
+        lists.changed.add(path);
+        if self.ended.load(Ordering::SeqCst) { self.save(&lists) } else { Ok(()) }
     }
 
     pub(crate) fn vanished(&self, path: &names::Path) {

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use rustix::fs::{SeekFrom, Statx, seek};
 use rustix::io::Errno;
 
-use super::beneath;
+use super::{beneath, errors};
 use super::notes::Notes;
-use crate::driver::Ctx;
+use crate::driver::{Ctx, Error};
 
 pub(crate) struct FileReader {
     path: Vec<Vec<u8>>,
@@ -76,16 +76,17 @@ impl FileReader {
     }
 
     /// At the end: was it the same file all the time?
-    fn check(&mut self) -> io::Result<()> {
+    fn check(&mut self) -> Result<(), Error> {
         if std::mem::replace(&mut self.checked, true) {
             return Ok(());
         }
-        let now = beneath::stat_open(self.file.as_fd())?;
+        let now =
+            beneath::stat_open(self.file.as_fd()).map_err(|errno| errors::entry("look at", &self.path, errno))?;
         let same = now.stx_size == self.stat.stx_size
             && now.stx_mtime.tv_sec == self.stat.stx_mtime.tv_sec
             && now.stx_mtime.tv_nsec == self.stat.stx_mtime.tv_nsec;
         if !same {
-            self.notes.changed(&self.path);
+            self.notes.changed(&self.path)?;
         }
         Ok(())
     }
@@ -94,7 +95,7 @@ impl FileReader {
         let most = (self.stat.stx_size - self.at).min(buffer.len() as u64);
         if most == 0 {
             if !buffer.is_empty() {
-                self.check()?;
+                self.check().map_err(|error| self.notes.fail(error))?;
             }
             return Ok(0);
         }
@@ -121,7 +122,7 @@ impl Read for FileReader {
         loop {
             match self.fill(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.notes.fail(super::errors::io("read", &self.path, &error))),
+                Err(error) => return Err(self.notes.fail(errors::io("read", &self.path, &error))),
                 read => return read,
             }
         }

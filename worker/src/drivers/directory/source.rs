@@ -129,7 +129,7 @@ impl TreeSource for Source {
                     let walk = walk.as_mut().map_err(|errno| errors::entry("list", &[], *errno))?;
                     match walk.step().map_err(|errno| errors::entry("list a directory in", &[], errno))? {
                         Some(found) => self.entry(walk, &found).map(Some),
-                        None => Ok(None),
+                        None => self.notes.ended().map(|()| None),
                     }
                 });
                 match next {
