@@ -1,1 +1,3 @@
 //! The drivers, one resource type a module.
+
+pub mod postgresql;
