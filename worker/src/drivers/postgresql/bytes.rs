@@ -58,3 +58,8 @@ pub(super) async fn forget(_ctx: &Ctx, made_by: StepId, _a: Option<&Artifact>) -
     let _ = std::fs::remove_file(path(&made_by.to_string()));
     Ok(())
 }
+#[cfg(test)]
+pub(super) async fn find(ctx: &Ctx) -> Result<Option<String>, Error> {
+    let e = ctx.step.to_string();
+    Ok(path(&e).exists().then_some(e))
+}

@@ -111,10 +111,9 @@ impl Session {
         self.client.batch_execute(sql).await.map_err(|error| explain(doing, &error))
     }
 
-    /// Ends the statement that is running and the transaction around it, so that the session can be used again.
-    pub(super) async fn interrupt(&self) {
+    /// Ends the transaction, if there is one, so that the session can be used again.
+    pub(super) async fn roll_back(&self) {
         // If this fails, then so does the next statement, which says why.
-        let _ = self.client.cancel_token().cancel_query(NoTls).await;
         let _ = self.client.batch_execute("ROLLBACK").await;
     }
 }

@@ -31,7 +31,9 @@ impl Lock {
                 return Ok(Self { session });
             }
             // With the lease held, whoever else works for this step is a predecessor of ours.
-            ctx.go_on()?;
+            if !ctx.lease.held() {
+                return Err(Error::LeaseLost);
+            }
             end_predecessor(ctx, &session, database).await?;
             if Instant::now() > deadline {
                 return Err(Error::transient(format!("another restore of database {database:?} is at work")));

@@ -149,7 +149,7 @@ async fn sessions(session: &Session, database: &str, found: &mut Obstacles) -> R
                    me.rolsuper OR (NOT r.rolsuper AND (pg_has_role(r.oid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE'))),
                    me.rolsuper)), NULL)
         FROM pg_stat_activity a LEFT JOIN pg_roles r ON r.oid = a.usesysid, pg_roles me
-        WHERE me.rolname = current_user AND a.datname = $1 AND a.backend_type <> 'autovacuum worker'";
+        WHERE me.rolname = current_user AND a.datname = $1 AND a.usesysid IS NOT NULL";
     let row = session.one("looking who is connected", sql, &[&database]).await?;
     let count: i64 = row.get(0);
     if count == 0 {

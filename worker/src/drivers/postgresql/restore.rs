@@ -93,7 +93,7 @@ impl<'a> Restore<'a> {
     }
 
     async fn stages(&self) -> Result<Preview, Error> {
-        let state = self.look().await?;
+        let state = swap::look(&self.lock.session, self.database, &self.names).await?;
         let preview = match state {
             State::Nothing | State::Partial => self.plan().await?,
             State::Whole | State::Swapped => self.replaced(),
@@ -103,10 +103,6 @@ impl<'a> Restore<'a> {
             self.stage(*stage).await?;
         }
         Ok(preview)
-    }
-
-    async fn look(&self) -> Result<State, Error> {
-        swap::look(&self.lock.session, self.database, &self.names).await
     }
 
     async fn plan(&self) -> Result<Preview, Error> {
@@ -172,10 +168,11 @@ impl<'a> Restore<'a> {
     }
 
     /// Takes back what was done before the swap; after it, goes on to the end. Says what was found.
+    ///
+    /// The session may be in the middle of a statement, or gone. A new one ends it, as it would end a predecessor's.
     async fn undo(&self) -> Result<State, Error> {
-        let session = &self.lock.session;
-        session.interrupt().await;
-        let state = self.look().await?;
+        let Lock { session } = &Lock::take(self.ctx, self.connection, self.database).await?;
+        let state = swap::look(session, self.database, &self.names).await?;
         match state {
             State::Nothing => {}
             State::Partial | State::Whole => swap::drop_database(session, &self.names.side).await?,

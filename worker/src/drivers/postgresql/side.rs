@@ -40,13 +40,16 @@ const CORE: [&str; 10] = [
 pub(super) async fn create(session: &Session, side: &str, facts: &Facts) -> Result<(), Error> {
     let p = &facts.properties;
     let mut sql = format!(
-        "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {} TABLESPACE {}",
+        "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}",
         ident(side),
         literal(&p.encoding),
         literal(&p.collate),
         literal(&p.ctype),
-        ident(&p.tablespace),
     );
+    // Naming the server's default takes a right that leaving it out doesn't.
+    if p.tablespace != "pg_default" {
+        sql += &format!(" TABLESPACE {}", ident(&p.tablespace));
+    }
     let locale = p.locale.as_deref().map(literal).unwrap_or_default();
     match p.provider.as_str() {
         "i" => sql += &format!(" LOCALE_PROVIDER icu ICU_LOCALE {locale}"),
@@ -58,8 +61,10 @@ pub(super) async fn create(session: &Session, side: &str, facts: &Facts) -> Resu
         sql += &format!(" ICU_RULES {}", literal(rules));
     }
     session.run("creating the side database", &sql).await?;
-    // Until it is whole, it is nobody's business.
-    let private = format!("REVOKE ALL ON DATABASE {} FROM PUBLIC", ident(side));
+    // Until it is whole, it is nobody's business. It has its owner from the start: what is restored into the schema
+    // public may rely on the owner's rights there.
+    let (name, owner) = (ident(side), ident(&p.owner));
+    let private = format!("ALTER DATABASE {name} OWNER TO {owner}; REVOKE ALL ON DATABASE {name} FROM PUBLIC");
     session.run("closing the side database", &private).await
 }
 
@@ -119,7 +124,7 @@ pub(super) async fn check(session: &Session, facts: &Facts) -> Result<(), Error>
 pub(super) async fn adorn(session: &Session, side: &str, facts: &Facts, mark: &str) -> Result<(), Error> {
     let p = &facts.properties;
     let name = ident(side);
-    let mut statements = vec!["BEGIN".to_owned(), format!("ALTER DATABASE {name} OWNER TO {}", ident(&p.owner))];
+    let mut statements = vec!["BEGIN".to_owned()];
     statements.extend(privileges(&name, p));
     statements.extend(p.settings.iter().map(|setting| assignment(&name, setting)));
     for label in &p.labels {
@@ -133,7 +138,7 @@ pub(super) async fn adorn(session: &Session, side: &str, facts: &Facts, mark: &s
     let doing = "giving the restored copy its owner, privileges and settings";
     for statement in statements {
         if let Err(error) = session.run(doing, &statement).await {
-            session.interrupt().await;
+            session.roll_back().await;
             return Err(error);
         }
     }

@@ -68,7 +68,7 @@ pub(super) async fn swap(
         match renamed {
             Ok(()) => break,
             Err(error) => {
-                session.interrupt().await;
+                session.roll_back().await;
                 if !matches!(error, Error::Transient { .. }) || Instant::now() > deadline {
                     return Err(error);
                 }
@@ -77,7 +77,7 @@ pub(super) async fn swap(
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     if let Err(over) = ctx.go_on() {
-        session.interrupt().await;
+        session.roll_back().await;
         return Err(over);
     }
     session.run("committing the swap", "COMMIT").await
@@ -103,9 +103,8 @@ async fn while_ending(
     ender: &Session,
     database: &str,
 ) -> Result<(), Error> {
-    // The server itself ends the autovacuum that is in the way of a rename.
-    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-               WHERE datname = $1 AND backend_type <> 'autovacuum worker'";
+    // Without a user there is only autovacuum, which a rename ends by itself.
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND usesysid IS NOT NULL";
     let ending = async {
         loop {
             // The first look comes after the rename has shut the door.

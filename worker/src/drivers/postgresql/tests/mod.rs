@@ -3,6 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod dump;
+mod faults;
+mod preview;
+mod restore;
+mod rich;
+mod swap;
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -147,6 +152,11 @@ impl Rig {
         let cut = done(self.driver.cut(&ctx).await);
         assert!(matches!(cut, Cut::Held(_)));
         done(self.driver.copy(&ctx, cut).await)
+    }
+
+    /// The vault's entry that the step of `ctx` left, if any.
+    async fn stored(&self, ctx: &Ctx) -> Option<String> {
+        super::bytes::find(ctx).await.unwrap()
     }
 
     /// All that `pg_dump` has to say, properties of the database included, as a script.
