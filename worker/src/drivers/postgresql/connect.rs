@@ -8,11 +8,13 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use stacksnap_common::ids::StepId;
 use tokio::task::JoinHandle;
+use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, NoTls, Row};
+use tokio_postgres::{Client, Config, Row};
 
-use super::settings::Connection;
+use super::settings::{self, Connection};
+use super::tls::Tls;
 use crate::driver::Error;
 
 /// How long the server may take from the first packet to "ready for query".
@@ -60,15 +62,19 @@ impl Session {
             .keepalives_interval(Duration::from_secs(10))
             .keepalives_retries(3);
         if connection.is_socket() {
-            config.host_path(&connection.host);
+            config.host_path(&connection.host).ssl_mode(SslMode::Disable);
         } else {
-            config.host(&connection.host);
+            config.host(&connection.host).ssl_mode(match connection.sslmode {
+                settings::SslMode::Disable => SslMode::Disable,
+                settings::SslMode::Prefer => SslMode::Prefer,
+                _ => SslMode::Require,
+            });
         }
         if let Some(password) = connection.password(database)? {
             config.password(password.expose_secret());
         }
         let doing = format!("PostgreSQL {:?} at {}, database {database:?}", connection.name, connection.address());
-        let opened = tokio::time::timeout(CONNECT, config.connect(NoTls)).await;
+        let opened = tokio::time::timeout(CONNECT, config.connect(Tls::new(connection)?)).await;
         let (client, wire) = match opened {
             Ok(Ok(opened)) => opened,
             Ok(Err(error)) => return Err(explain(&doing, &error)),
@@ -133,6 +139,8 @@ pub(super) fn explain(doing: &str, error: &tokio_postgres::Error) -> Error {
         }
         return if error.code().is_none() && reason.contains("password missing") {
             Error::Permanent(format!("{doing}: the server wants a password and the connection has none"))
+        } else if reason.contains("invalid peer certificate") || reason.contains("does not support TLS") {
+            Error::Permanent(reason)
         } else {
             Error::transient(reason)
         };

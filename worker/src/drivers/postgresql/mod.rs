@@ -2,7 +2,7 @@
 //! name of one of the operator's connections.
 //!
 //! - [`settings`]: the operator's connections, and which project may use which ([`pgpass`]: libpq's password files).
-//! - [`connect`]: sessions, and what a server's errors mean. [`quote`]: names in SQL. [`program`]: `pg_dump` and
+//! - [`connect`]: sessions, and what a server's errors mean. [`tls`]: what `sslmode` asks for. [`quote`]: names in SQL. [`program`]: `pg_dump` and
 //!   `pg_restore` as child processes.
 //! - [`check`]: is it there, can all of it be read?
 //! - [`cut`]: an exported snapshot, real when `pg_dump` has imported it. [`facts`]: what a dump doesn't say.
@@ -36,6 +36,7 @@ mod side;
 mod swap;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod verify;
 
 use async_trait::async_trait;

@@ -22,6 +22,7 @@ pub const PACKAGE: &str = "postgresql";
 /// How long initialising, or starting, may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Only a part of the socket's name, as long as there is no network.
 const PORT: u16 = 5432;
 
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,7 @@ pub struct Server {
     bin: PathBuf,
     user: Option<(u32, u32)>,
     password: String,
+    port: u16,
     settings: Vec<String>,
     shell: Option<Child>,
 }
@@ -58,8 +60,9 @@ impl Server {
         let dir = std::env::temp_dir().join(format!("stacksnap-pg-{}", uuid::Uuid::new_v4().simple()));
         std::fs::DirBuilder::new().mode(0o700).create(&dir).map_err(io("making a directory for the server"))?;
         let password = uuid::Uuid::new_v4().simple().to_string();
+        let port = settings.iter().find_map(|setting| setting.strip_prefix("port=")?.parse().ok()).unwrap_or(PORT);
         let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
-        let mut server = Self { dir, bin, user, password, settings, shell: None };
+        let mut server = Self { dir, bin, user, password, port, settings, shell: None };
         server.initialise()?;
         server.resume()?;
         Ok(server)
@@ -70,7 +73,7 @@ impl Server {
         Connection {
             name: name.to_owned(),
             host: self.dir.to_string_lossy().into_owned(),
-            port: PORT,
+            port: self.port,
             user: "postgres".to_owned(),
             password_file: Some(self.password_file()),
             password_env: None,
@@ -86,7 +89,7 @@ impl Server {
 
     /// How to log in as the superuser: the directory of the socket, the port, the password.
     pub fn login(&self) -> (&Path, u16, &str) {
-        (&self.dir, PORT, &self.password)
+        (&self.dir, self.port, &self.password)
     }
 
     /// Where the server's programs are.
@@ -123,7 +126,7 @@ impl Server {
         let mut command = self.unprivileged("/bin/sh".as_ref());
         command.arg("-c").arg(script).arg("sh").arg(&self.dir).arg(std::process::id().to_string());
         command.arg(self.bin.join("postgres")).arg("-D").arg(self.data()).arg("-k").arg(&self.dir);
-        command.args(["-p", &PORT.to_string(), "-c", "listen_addresses=", "-c", "fsync=off"]);
+        command.args(["-p", &self.port.to_string(), "-c", "listen_addresses=", "-c", "fsync=off"]);
         for setting in &self.settings {
             command.args(["-c", setting]);
         }
@@ -136,7 +139,7 @@ impl Server {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let mut ready = Command::new(self.bin.join("pg_isready"));
-            ready.args(["-q", "-t", "5", "-p", &PORT.to_string(), "-h"]).arg(&self.dir);
+            ready.args(["-q", "-t", "5", "-p", &self.port.to_string(), "-h"]).arg(&self.dir);
             if ready.status().map_err(io("asking whether the server is ready"))?.success() {
                 return Ok(());
             }
@@ -218,7 +221,7 @@ fn find() -> Option<PathBuf> {
 }
 
 /// User and group to run as.
-fn unprivileged() -> Result<(u32, u32), Error> {
+pub(super) fn unprivileged() -> Result<(u32, u32), Error> {
     let passwd = std::fs::read_to_string("/etc/passwd").map_err(io("reading /etc/passwd"))?;
     let ids = |name: &str| {
         let line = passwd.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;

@@ -45,7 +45,7 @@ pub struct Connection {
     pub databases: Option<BTreeSet<String>>,
     #[serde(default)]
     pub sslmode: SslMode,
-    /// The authorities that `verify-ca` and `verify-full` trust, in PEM. The system's, if not set.
+    /// The authorities that vouch for the server, in PEM. `verify-ca` and `verify-full` need it.
     pub sslrootcert: Option<PathBuf>,
     /// Where `pg_dump` and `pg_restore` are. If not set, they are looked for where distributions put them.
     pub bin_dir: Option<PathBuf>,
@@ -155,6 +155,9 @@ impl Connection {
         }
         if self.is_socket() && matches!(self.sslmode, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) {
             return Err("sslmode: there is no TLS on a socket of the file system".to_owned());
+        }
+        if matches!(self.sslmode, SslMode::VerifyCa | SslMode::VerifyFull) && self.sslrootcert.is_none() {
+            return Err("sslrootcert: verify-ca and verify-full need it".to_owned());
         }
         Ok(())
     }

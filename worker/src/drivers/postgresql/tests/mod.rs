@@ -8,6 +8,7 @@ mod preview;
 mod restore;
 mod rich;
 mod swap;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::process::Command;
