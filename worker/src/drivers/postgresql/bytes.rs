@@ -1,8 +1,10 @@
 //! temporary
-use crate::driver::{Ctx, Error};
+use std::io::{Read, Write};
+
 use stacksnap_common::ids::StepId;
 use stacksnap_common::types::Artifact;
-use std::io::{Read, Write};
+
+use crate::driver::{Ctx, Error};
 
 pub(super) enum Poured {
     Broken(String),

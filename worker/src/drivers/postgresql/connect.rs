@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
+use stacksnap_common::config;
 use stacksnap_common::ids::StepId;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
@@ -13,7 +14,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Row};
 
-use super::settings::{self, Connection};
+use super::settings::Connection;
 use super::tls::Tls;
 use crate::driver::Error;
 
@@ -52,28 +53,28 @@ impl Session {
     pub(super) async fn open(connection: &Connection, database: &str, step: StepId) -> Result<Self, Error> {
         let mut config = Config::new();
         config
-            .user(&connection.user)
+            .user(&connection.set.user)
             .dbname(database)
-            .port(connection.port)
+            .port(connection.set.port)
             .application_name(application_name(step))
             .options(format!("{OPTIONS} -c search_path=pg_catalog"))
             .connect_timeout(CONNECT)
             .keepalives_idle(Duration::from_secs(30))
             .keepalives_interval(Duration::from_secs(10))
             .keepalives_retries(3);
-        if connection.is_socket() {
-            config.host_path(&connection.host).ssl_mode(SslMode::Disable);
+        if connection.set.is_socket() {
+            config.host_path(&connection.set.host).ssl_mode(SslMode::Disable);
         } else {
-            config.host(&connection.host).ssl_mode(match connection.sslmode {
-                settings::SslMode::Disable => SslMode::Disable,
-                settings::SslMode::Prefer => SslMode::Prefer,
+            config.host(&connection.set.host).ssl_mode(match connection.set.sslmode {
+                config::SslMode::Disable => SslMode::Disable,
+                config::SslMode::Prefer => SslMode::Prefer,
                 _ => SslMode::Require,
             });
         }
         if let Some(password) = connection.password(database)? {
             config.password(password.expose_secret());
         }
-        let doing = format!("PostgreSQL {:?} at {}, database {database:?}", connection.name, connection.address());
+        let doing = format!("PostgreSQL {:?} at {}, database {database:?}", connection.name, connection.set.address());
         let opened = tokio::time::timeout(CONNECT, config.connect(Tls::new(connection)?)).await;
         let (client, wire) = match opened {
             Ok(Ok(opened)) => opened,

@@ -3,11 +3,12 @@
 //! An artifact is made only if `pg_dump` ended well: the reader that the vault reads from fails otherwise
 //! ([`super::cut::Archive`]), and the vault keeps nothing of a reader that failed.
 
+use stacksnap_common::types::{Artifact, Consistency};
+
 use super::bytes;
 use super::cut::Dump;
 use super::facts::Facts;
 use crate::driver::{Ctx, Error};
-use stacksnap_common::types::{Artifact, Consistency};
 
 /// An artifact keeps so many warnings at most.
 const WARNINGS: usize = 1000;

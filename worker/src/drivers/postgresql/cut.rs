@@ -13,6 +13,7 @@ use std::io::{self, Read};
 use std::process::Stdio;
 use std::time::Instant;
 
+use stacksnap_common::store::Millis;
 use tokio::net::unix::pipe;
 
 use super::connect::Session;
@@ -20,7 +21,6 @@ use super::facts::Facts;
 use super::program::{Child, End, Tools};
 use super::settings::Connection;
 use crate::driver::{Ctx, Error};
-use stacksnap_common::store::Millis;
 
 /// How long `pg_dump` waits for a table that somebody has locked.
 const LOCK_WAIT: &str = "--lock-wait-timeout=30s";
@@ -43,7 +43,7 @@ impl Dump {
         if recovery.get(0) {
             return Err(Error::Permanent(format!(
                 "{} is a standby: it can't export a snapshot; name the primary in the connection",
-                connection.address()
+                connection.set.address()
             )));
         }
         exporter.run("beginning the cut", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;

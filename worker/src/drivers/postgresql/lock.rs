@@ -22,7 +22,7 @@ pub(super) struct Lock {
 
 impl Lock {
     pub(super) async fn take(ctx: &Ctx, connection: &Connection, database: &str) -> Result<Self, Error> {
-        let session = Session::open(connection, &connection.maintenance_database, ctx.step).await?;
+        let session = Session::open(connection, &connection.set.maintenance_database, ctx.step).await?;
         let deadline = Instant::now() + PATIENCE;
         let take = format!("SELECT pg_try_advisory_lock({KEY})");
         loop {

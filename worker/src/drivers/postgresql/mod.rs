@@ -71,10 +71,11 @@ impl Postgresql {
             .external_id
             .as_deref()
             .ok_or_else(|| Error::Permanent("external_id is needed: the name of a database".to_owned()))?;
-        if let Some(reason) = names::refused(database, &connection.maintenance_database) {
+        if let Some(reason) = names::refused(database, &connection.set.maintenance_database) {
             return Err(Error::Permanent(reason));
         }
-        if connection.databases.as_ref().is_some_and(|allowed| !allowed.contains(database)) {
+        let allowed = &connection.set.databases;
+        if !allowed.is_empty() && !allowed.iter().any(|name| name == database) {
             return Err(Error::Permanent(format!(
                 "database {database:?} is not among those that the operator allows on server {server:?}"
             )));
@@ -128,7 +129,7 @@ impl Driver for Postgresql {
         let (connection, database) = self.target(ctx)?;
         let facts = Facts::from_data(&artifact.data)?;
         let preview = until_cancelled(ctx, async {
-            let session = Session::open(connection, &connection.maintenance_database, ctx.step).await?;
+            let session = Session::open(connection, &connection.set.maintenance_database, ctx.step).await?;
             preview::preview(ctx, &session, connection, database, &facts, artifact).await
         });
         Ok(Outcome::Done(preview.await?))

@@ -24,7 +24,7 @@ pub(super) async fn find(
     facts: &Facts,
 ) -> Result<Obstacles, Error> {
     let mut found = Obstacles { exists: super::swap::exists(session, database).await?, ..Obstacles::default() };
-    if let Some(reason) = names::refused(database, &connection.maintenance_database) {
+    if let Some(reason) = names::refused(database, &connection.set.maintenance_database) {
         found.blockers.push(reason);
     }
     if session.major < facts.major {

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use stacksnap_common::types::{Artifact, Preview};
+
 use super::connect::Session;
 use super::facts::{self, Facts};
 use super::obstacles::{self, Obstacles};
 use super::settings::Connection;
 use crate::driver::{Ctx, Error};
-use stacksnap_common::types::{Artifact, Preview};
 
 /// Of names, so many are shown.
 const SAMPLE: usize = 100;

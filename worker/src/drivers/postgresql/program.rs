@@ -39,7 +39,7 @@ impl Tools {
     /// The programs to use with a server, or an archive, of version `major`: of the same version or the next newer one,
     /// as they work with older servers, but not with newer ones.
     pub(super) async fn find(connection: &Connection, major: u32) -> Result<Self, Error> {
-        let candidates: Vec<PathBuf> = match &connection.bin_dir {
+        let candidates: Vec<PathBuf> = match &connection.set.bin_dir {
             Some(dir) => vec![dir.clone()],
             None => {
                 // Debian's and Red Hat's places first: on Debian what is in PATH is a wrapper that chooses by itself.
@@ -81,15 +81,15 @@ impl Tools {
         let mut command = self.offline(program);
         command
             .arg("--no-password")
-            .env("PGHOST", &connection.host)
-            .env("PGPORT", connection.port.to_string())
-            .env("PGUSER", &connection.user)
+            .env("PGHOST", &connection.set.host)
+            .env("PGPORT", connection.set.port.to_string())
+            .env("PGUSER", &connection.set.user)
             .env("PGDATABASE", database)
             .env("PGAPPNAME", application_name(step))
             .env("PGOPTIONS", OPTIONS)
             .env("PGCONNECT_TIMEOUT", "10")
-            .env("PGSSLMODE", connection.sslmode.as_str());
-        if let Some(file) = &connection.sslrootcert {
+            .env("PGSSLMODE", connection.set.sslmode.as_str());
+        if let Some(file) = &connection.set.sslrootcert {
             command.env("PGSSLROOTCERT", file);
         }
         if let Some(password) = connection.password(database)? {

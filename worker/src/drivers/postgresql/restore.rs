@@ -13,6 +13,8 @@
 
 use std::time::Duration;
 
+use stacksnap_common::types::{Artifact, Preview};
+
 use super::connect::Session;
 use super::facts::Facts;
 use super::lock::Lock;
@@ -22,7 +24,6 @@ use super::settings::Connection;
 use super::swap::{self, State};
 use super::{bytes, side};
 use crate::driver::{Ctx, Error};
-use stacksnap_common::types::{Artifact, Preview};
 
 /// How long undoing may take. What is left then is found by the step's next claim, or as an orphan.
 const UNDO: Duration = Duration::from_secs(10);
@@ -141,7 +142,7 @@ impl<'a> Restore<'a> {
             }
             Stage::Adorn => side::adorn(session, side, &self.facts, &self.names.mark).await,
             Stage::Swap => {
-                let maintenance = &self.connection.maintenance_database;
+                let maintenance = &self.connection.set.maintenance_database;
                 let ender = Session::open(self.connection, maintenance, self.ctx.step).await?;
                 swap::swap(self.ctx, session, &ender, self.database, &self.names, &self.facts).await
             }

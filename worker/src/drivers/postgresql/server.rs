@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::settings::{Connection, SslMode};
+use stacksnap_common::config::{self, Projects, SslMode};
 
 /// What to install where nothing is.
 pub const PACKAGE: &str = "postgresql";
@@ -68,22 +68,21 @@ impl Server {
         Ok(server)
     }
 
-    /// What a worker's settings would say of it: its superuser's password is in a file.
-    pub fn connection(&self, name: &str, projects: &[&str]) -> Connection {
-        Connection {
-            name: name.to_owned(),
+    /// What an operator's configuration would say of it: logged in as the superuser, for these projects.
+    pub fn connection(&self, projects: Projects) -> config::Connection {
+        config::Connection {
             host: self.dir.to_string_lossy().into_owned(),
             port: self.port,
             user: "postgres".to_owned(),
+            password: None,
             password_file: Some(self.password_file()),
-            password_env: None,
             passfile: None,
-            maintenance_database: "postgres".to_owned(),
-            projects: projects.iter().map(|&project| project.to_owned()).collect(),
-            databases: None,
             sslmode: SslMode::Disable,
             sslrootcert: None,
+            maintenance_database: "postgres".to_owned(),
             bin_dir: Some(self.bin.clone()),
+            projects,
+            databases: Vec::new(),
         }
     }
 

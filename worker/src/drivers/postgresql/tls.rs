@@ -18,11 +18,12 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use stacksnap_common::config::SslMode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 
-use super::settings::{Connection, SslMode};
+use super::settings::Connection;
 use crate::driver::Error;
 
 /// What a session's stream is wrapped with.
@@ -35,7 +36,7 @@ impl Tls {
     pub(super) fn new(connection: &Connection) -> Result<Self, Error> {
         let unusable = |what: String| Error::Permanent(format!("postgresql {:?}: {what}", connection.name));
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let verifier: Arc<dyn ServerCertVerifier> = match (&connection.sslrootcert, connection.sslmode) {
+        let verifier: Arc<dyn ServerCertVerifier> = match (&connection.set.sslrootcert, connection.set.sslmode) {
             (Some(file), mode) if !matches!(mode, SslMode::Disable | SslMode::Prefer) => {
                 let webpki = authorities(file, &provider).map_err(unusable)?;
                 if mode == SslMode::VerifyFull { webpki } else { Arc::new(AnyName(webpki)) }

@@ -4,12 +4,13 @@
 
 use std::process::Stdio;
 
+use stacksnap_common::types::{Artifact, Verdict};
+
 use super::bytes::{self, Poured};
 use super::facts::Facts;
 use super::program::{Child, Tools};
 use super::settings::Connection;
 use crate::driver::{Ctx, Error};
-use stacksnap_common::types::{Artifact, Verdict};
 
 pub(super) async fn verify(ctx: &Ctx, connection: &Connection, artifact: &Artifact) -> Result<Verdict, Error> {
     let facts = Facts::from_data(&artifact.data)?;

@@ -1,7 +1,8 @@
 //! check, cut and copy.
 
-use super::*;
 use stacksnap_common::types::Consistency;
+
+use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_database_is_copied() {

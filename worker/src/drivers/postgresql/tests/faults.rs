@@ -72,7 +72,7 @@ async fn writers_go_on_and_the_copy_is_of_one_moment() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_dies_half_way_leaves_no_artifact() {
     let mut server = start(&[]);
-    let rig = Rig::of(server.connection("main", &["p"]), "fault_crash");
+    let rig = Rig::of(connection(&server), "fault_crash");
     rig.admin("CREATE DATABASE fault_crash").await;
     rig.sql(BIG).await;
     let ctx = rig.ctx();
@@ -287,7 +287,7 @@ async fn another_restore_of_the_same_database_is_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_tables_for_the_servers_lock_table() {
     let server = start(&["max_locks_per_transaction=10", "max_connections=12", "max_prepared_transactions=0"]);
-    let rig = Rig::of(server.connection("main", &["p"]), "fault_locks");
+    let rig = Rig::of(connection(&server), "fault_locks");
     rig.admin("CREATE DATABASE fault_locks").await;
     for from in (0..4000).step_by(50) {
         let tables = (from..from + 50).map(|n| format!("CREATE TABLE t{n} (n int);")).collect::<String>();
@@ -308,33 +308,33 @@ async fn who_may_not_and_what_is_not_there() {
     assert!(matches!(none.driver.cut(&none.ctx()).await.map(|_| ()), Err(Error::Gone(_))));
 
     let mut connection = rig.connection.clone();
-    connection.port = 1;
+    connection.set.port = 1;
     transient(Rig::of(connection, "fault_rights").driver.check(&rig.ctx()).await);
 
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "hunter2").unwrap();
     let mut connection = rig.connection.clone();
-    connection.password_file = Some(file.path().to_owned());
+    connection.set.password_file = Some(file.path().to_owned());
     let wrong = Rig::of(connection.clone(), "fault_rights");
     let reason = permanent(wrong.driver.check(&wrong.ctx()).await);
     assert!(reason.contains("password authentication failed") && !reason.contains("hunter2"), "{reason}");
-    connection.password_file = None;
+    connection.set.password_file = None;
     let wrong = Rig::of(connection.clone(), "fault_rights");
     assert!(permanent(wrong.driver.check(&wrong.ctx()).await).contains("wants a password"));
 
     rig.admin("CREATE ROLE fault_poor LOGIN PASSWORD 'hunter2'").await;
-    connection.password_file = Some(file.path().to_owned());
-    connection.user = "fault_poor".to_owned();
+    connection.set.password_file = Some(file.path().to_owned());
+    connection.set.user = "fault_poor".to_owned();
     let poor = Rig::of(connection.clone(), "fault_rights");
     let reason = permanent(poor.driver.check(&poor.ctx()).await);
     assert!(reason.contains("table public.t") && reason.contains("large object"), "{reason}");
     assert!(permanent(poor.driver.cut(&poor.ctx()).await.map(|_| ())).contains("permission denied"));
 
-    connection.projects = Default::default();
+    connection.set.projects = Default::default();
     let denied = Rig::of(connection.clone(), "fault_rights");
     assert!(permanent(denied.driver.check(&denied.ctx()).await).contains("project p may"));
-    connection.projects = ["p".to_owned()].into();
-    connection.databases = Some(["other".to_owned()].into());
+    connection.set.projects = Projects::All;
+    connection.set.databases = vec!["other".to_owned()];
     let denied = Rig::of(connection, "fault_rights");
     assert!(permanent(denied.driver.cut(&denied.ctx()).await.map(|_| ())).contains("operator allows"));
     for own in ["postgres", "template1", "template0"] {
@@ -347,7 +347,7 @@ async fn who_may_not_and_what_is_not_there() {
 async fn missing_programs_are_named() {
     let rig = Rig::new("fault_programs").await;
     let mut connection = rig.connection.clone();
-    connection.bin_dir = Some("/does/not/exist".into());
+    connection.set.bin_dir = Some("/does/not/exist".into());
     let none = Rig::of(connection, "fault_programs");
     let reason = permanent(none.driver.check(&none.ctx()).await);
     assert!(reason.contains("postgresql-client-") && reason.contains("bin_dir"), "{reason}");

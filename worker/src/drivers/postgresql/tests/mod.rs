@@ -16,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use stacksnap_common::config::Projects;
 use stacksnap_common::ids::{OperationId, ProjectId, SnapshotId, StackId, StepId};
 use stacksnap_common::store::Millis;
 use stacksnap_common::types::{Artifact, Resource};
@@ -45,6 +46,12 @@ fn start(settings: &[&str]) -> Server {
     }
 }
 
+/// As the operator would have set it, under the name `main`, for project `p`.
+fn connection(server: &Server) -> Connection {
+    let projects = Projects::Some(vec!["p".parse().unwrap()]);
+    Connection { name: "main".to_owned(), set: server.connection(projects) }
+}
+
 struct NoVault;
 
 #[async_trait::async_trait]
@@ -67,7 +74,7 @@ struct Rig {
 impl Rig {
     fn of(connection: Connection, database: &str) -> Self {
         Self {
-            driver: Postgresql::new(Connections::new(vec![connection.clone()]).unwrap()),
+            driver: Postgresql::new(Connections::new([(connection.name.clone(), connection.set.clone())].into())),
             connection,
             database: database.to_owned(),
             vault: Arc::new(NoVault),
@@ -78,7 +85,7 @@ impl Rig {
 
     /// A new database on the shared server.
     async fn new(database: &str) -> Self {
-        let rig = Self::of(server().connection("main", &["p"]), database);
+        let rig = Self::of(connection(server()), database);
         rig.admin(&format!("CREATE DATABASE {} TEMPLATE template0", super::quote::ident(database))).await;
         rig
     }
@@ -133,10 +140,10 @@ impl Rig {
     /// As the server's superuser, whoever the rig's connection logs in as.
     fn superuser(&self) -> Connection {
         let mut connection = self.connection.clone();
-        connection.user = "postgres".to_owned();
-        connection.password_env = None;
-        connection.password_file =
-            Some(connection.host.clone().into()).map(|dir: std::path::PathBuf| dir.join("password"));
+        connection.set.user = "postgres".to_owned();
+        connection.set.password = None;
+        connection.set.password_file =
+            Some(connection.set.host.clone().into()).map(|dir: std::path::PathBuf| dir.join("password"));
         connection
     }
 
@@ -163,7 +170,7 @@ impl Rig {
     /// All that `pg_dump` has to say, properties of the database included, as a script.
     fn script(&self) -> String {
         let (dir, port, password) = server_login(&self.connection);
-        let mut command = Command::new(self.connection.bin_dir.as_ref().unwrap().join("pg_dump"));
+        let mut command = Command::new(self.connection.set.bin_dir.as_ref().unwrap().join("pg_dump"));
         command.args(["--create", "--restrict-key=test", "-U", "postgres", "-h", &dir, "-p", &port]);
         command.env("PGDATABASE", &self.database).env("PGPASSWORD", password).env("LC_ALL", "C");
         let output = command.output().unwrap();
@@ -180,8 +187,8 @@ impl Rig {
 }
 
 fn server_login(connection: &Connection) -> (String, String, String) {
-    let password = std::fs::read_to_string(format!("{}/password", connection.host)).unwrap();
-    (connection.host.clone(), connection.port.to_string(), password)
+    let password = std::fs::read_to_string(format!("{}/password", connection.set.host)).unwrap();
+    (connection.set.host.clone(), connection.set.port.to_string(), password)
 }
 
 fn done<T>(outcome: Result<Outcome<T>, Error>) -> T {

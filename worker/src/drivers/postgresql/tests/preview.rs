@@ -94,10 +94,10 @@ async fn a_role_that_may_not_is_told_so() {
     rig.admin("CREATE ROLE preview_owner; ALTER DATABASE preview_rights OWNER TO preview_owner").await;
     rig.admin("CREATE ROLE preview_reader LOGIN PASSWORD 'r' IN ROLE pg_read_all_data").await;
     let artifact = rig.copied().await;
-    let mut connection = server().connection("main", &["p"]);
+    let mut connection = connection(server());
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "r").unwrap();
-    (connection.user, connection.password_file) = ("preview_reader".to_owned(), Some(file.path().to_owned()));
+    (connection.set.user, connection.set.password_file) = ("preview_reader".to_owned(), Some(file.path().to_owned()));
     let reader = Rig::of(connection, "preview_rights");
     let _busy = rig.session("preview_rights").await;
     assert!(reader.driver.check(&reader.ctx()).await.unwrap().warnings[0].contains("not restore"));

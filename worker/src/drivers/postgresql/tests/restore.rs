@@ -90,13 +90,13 @@ async fn a_database_that_is_gone_is_made_anew() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn encodings_and_locales_come_back() {
-    let latin = Rig::of(server().connection("main", &["p"]), "restore_latin1");
+    let latin = Rig::of(connection(server()), "restore_latin1");
     latin.admin("CREATE DATABASE restore_latin1 TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'").await;
     latin.sql("CREATE TABLE \"tüte\" (t text); INSERT INTO \"tüte\" VALUES ('ÄÖÜ'), (chr(255))").await;
     there_and_back(&latin, "DELETE FROM \"tüte\"").await;
     assert_eq!(latin.ask("restore_latin1", "current_setting('server_encoding')").await, "LATIN1");
 
-    let icu = Rig::of(server().connection("main", &["p"]), "restore_icu");
+    let icu = Rig::of(connection(server()), "restore_icu");
     icu.admin(
         "CREATE DATABASE restore_icu TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de-u-kn-true' LOCALE 'C'",
     )
@@ -116,11 +116,11 @@ async fn a_role_without_superuser_can_do_it() {
     .await;
     rig.sql("CREATE EXTENSION pg_trgm; CREATE TABLE t AS SELECT generate_series(1, 10) n; ALTER TABLE t OWNER TO plain_owner").await;
     let before = rig.script();
-    let mut connection = server().connection("main", &["p"]);
+    let mut connection = connection(server());
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "plain").unwrap();
-    connection.user = "plain".to_owned();
-    connection.password_file = Some(file.path().to_owned());
+    connection.set.user = "plain".to_owned();
+    connection.set.password_file = Some(file.path().to_owned());
     let plain = Rig::of(connection, "restore_plain");
     assert_eq!(plain.driver.check(&plain.ctx()).await.unwrap().warnings, Vec::<String>::new());
     let artifact = plain.copied().await;

@@ -3,8 +3,9 @@
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
+use stacksnap_common::config::SslMode;
+
 use super::super::server::unprivileged;
-use super::super::settings::SslMode;
 use super::*;
 
 fn openssl(dir: &Path, arguments: &str) {
@@ -45,12 +46,12 @@ async fn each_sslmode_takes_what_it_should() {
         &format!("ssl_key_file={}", key.display()),
         &format!("ssl_cert_file={}", certificate.display()),
     ]);
-    let local = Rig::of(server.connection("main", &["p"]), "tls");
+    let local = Rig::of(connection(&server), "tls");
     local.admin("CREATE DATABASE tls").await;
     let rig = |host: &str, mode: SslMode, authority: Option<&str>| {
         let mut connection = local.connection.clone();
-        (connection.host, connection.sslmode) = (host.to_owned(), mode);
-        connection.sslrootcert = authority.map(|name| dir.path().join(name));
+        (connection.set.host, connection.set.sslmode) = (host.to_owned(), mode);
+        connection.set.sslrootcert = authority.map(|name| dir.path().join(name));
         Rig::of(connection, "tls")
     };
     let good = [
