@@ -63,11 +63,9 @@ impl Config {
         self.vault_problems(&mut demand);
         self.limit_problems(&mut demand);
         for (name, connection) in &self.postgresql {
-            demand(
-                connection.password.is_none() || connection.password_file.is_none(),
-                &format!("postgresql.{name} has both password and password_file; keep one"),
-            );
-            demand(!connection.user.is_empty(), &format!("postgresql.{name}.user is empty"));
+            for problem in connection.problems() {
+                demand(false, &format!("postgresql.{name}{problem}"));
+            }
         }
         found
     }

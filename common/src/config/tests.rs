@@ -158,6 +158,9 @@ fn what_contradicts_itself_is_refused() {
         ("[vault.s3]\nbucket = 'b'\naccess_key = 'a'", "go together"),
         ("[worker]\npools = ['a', 'a']", "names a pool twice"),
         ("[limits]\nwindow = 0", "limits.window is 0"),
+        ("[postgresql.a]\nuser = 'u'\npassword = 'p'\npassfile = '/p'", "postgresql.a has more than one of password"),
+        ("[postgresql.a]\nuser = 'u'\nsslmode = 'verify-full'", "postgresql.a.sslmode: verify-ca and verify-full need"),
+        ("[postgresql.a]\nuser = 'u'\nhost = '/run'\nsslmode = 'require'", "postgresql.a.sslmode: a Unix socket"),
         ("slots = 1001", "slots is not 0 to 1000"),
     ] {
         let found = message(from_file(text));
