@@ -163,6 +163,7 @@ impl Config {
             ("running_steps_per_project", limits.running_steps_per_project),
             ("operations_per_project", limits.operations_per_project),
             ("window", limits.window),
+            ("events_per_stack", limits.events_per_stack),
         ] {
             demand(value >= 1, &format!("limits.{key} is 0; nothing could be done"));
         }
