@@ -213,9 +213,10 @@ fn doing(step: &Step) -> String {
     output::plain(&format!("{}{state}{amount}{reason}", step.verb))
 }
 
+/// What is told once of each state; amounts only when they are final.
 fn line(step: &Step) -> String {
-    let began = if step.running() { " begun" } else { "" };
-    format!("{}: {}{began}", output::plain(step.name()), doing(step))
+    let doing = if step.running() { format!("{} begun", output::plain(&step.verb)) } else { doing(step) };
+    format!("{}: {doing}", output::plain(step.name()))
 }
 
 #[cfg(test)]

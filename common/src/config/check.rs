@@ -47,7 +47,6 @@ impl Config {
             (Duration::from_millis(10)..=10 * SECOND).contains(&self.timers.interval),
             "timers.interval is not 10ms to 10s",
         );
-        demand(self.timers.hold >= self.timers.interval, "timers.hold is shorter than timers.interval");
         demand(
             matches!(
                 self.redis.as_ref().map(scheme),
