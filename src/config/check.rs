@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use stacksnap_common::config::{self, Auth, Config, Connection};
-use stacksnap_common::telemetry;
 
 use crate::cli::ConfigFlags;
 use crate::exit::Failure;
@@ -24,10 +23,6 @@ pub async fn run(flags: ConfigFlags) -> Result<(), Failure> {
             println!("{what}: WRONG: {found}");
         }
     };
-    say(
-        "telemetry.level",
-        telemetry::filter(&config.telemetry.level).map(|_| "ok".to_owned()).map_err(|e| e.to_string()),
-    );
     say("data_dir", data_dir(&config.data_dir));
     if let Auth::Tokens(path) = &config.auth {
         say("auth", readable(path));
@@ -107,13 +102,13 @@ async fn postgresql(connection: &Connection) -> Result<String, String> {
         .dbname(&connection.maintenance_database)
         .application_name("stacksnap config check")
         .connect_timeout(PATIENCE);
-    if let Some(password) = &connection.password {
-        options.password(password.expose());
-    }
     if let Some(path) = &connection.password_file {
         let text = std::fs::read_to_string(path)
             .map_err(|error| format!("password_file {} can't be read: {error}", path.display()))?;
         options.password(text.lines().next().unwrap_or_default());
+    }
+    if let Some(variable) = &connection.password_env {
+        options.password(std::env::var(variable).map_err(|_| format!("the variable {variable} is not set"))?);
     }
     let attempt = async {
         let (client, connection) = options.connect(tokio_postgres::NoTls).await?;

@@ -58,13 +58,16 @@ impl Config {
             matches!(self.amqp.as_ref().map(scheme), None | Some("amqp" | "amqps")),
             "amqp is not an amqp:// or amqps:// URL",
         );
+        if let Err(error) = crate::telemetry::filter(&self.telemetry.level) {
+            demand(false, &error.to_string());
+        }
         self.worker_problems(&mut demand);
         self.vault_problems(&mut demand);
         self.limit_problems(&mut demand);
         for (name, connection) in &self.postgresql {
             demand(
-                connection.password.is_none() || connection.password_file.is_none(),
-                &format!("postgresql.{name} has both password and password_file; keep one"),
+                connection.passwords() <= 1,
+                &format!("postgresql.{name}: give one of password_file, password_env and passfile"),
             );
             demand(!connection.user.is_empty(), &format!("postgresql.{name}.user is empty"));
         }
