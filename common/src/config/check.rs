@@ -133,10 +133,10 @@ impl Config {
             "vault.master_key and vault.master_key_file are both set; keep one",
         );
         let hexadecimal =
-            |key: &str| key.len() >= 64 && key.len().is_multiple_of(2) && key.bytes().all(|b| b.is_ascii_hexdigit());
+            |key: &str| key.len() == 64 && key.bytes().all(|b| b.is_ascii_hexdigit());
         demand(
             vault.master_key.as_ref().is_none_or(|key| hexadecimal(key.expose().trim())),
-            "vault.master_key is not at least 64 hexadecimal digits (32 bytes); `openssl rand -hex 32` makes one",
+            "vault.master_key is not exactly 64 hexadecimal digits (32 bytes); `openssl rand -hex 32` makes one",
         );
         demand(
             vault.s3.access_key.is_some() == vault.s3.secret_key.is_some(),
