@@ -17,7 +17,7 @@ mod intake;
 pub mod lease;
 pub mod progress;
 mod run;
-mod seal;
+pub mod seal;
 pub mod slots;
 pub mod vault;
 mod verbs;

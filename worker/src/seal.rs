@@ -35,7 +35,7 @@ pub(crate) async fn run(shared: &Shared, ctx: &Ctx, claimed: &Claimed) -> Result
     let work = Work { progress: ctx.progress.clone(), cancel: ctx.cancel.clone(), lease: ctx.lease.clone() };
     let vault = ctx.vault.vault(&ctx.project).await?;
     if claimed.verb == Verb::Unseal {
-        vault.remove_manifest(id, &work).await?;
+        vault.remove_manifest(id).await?;
         return Ok(done(None, Value::Null));
     }
     let store = &shared.store;
@@ -49,7 +49,7 @@ pub(crate) async fn run(shared: &Shared, ctx: &Ctx, claimed: &Claimed) -> Result
         }
     }
     // What is promised is there: each entry's packs exist and none of them is marked to be removed.
-    vault.check_sealed(entries, &work).await?;
+    vault.check_sealed(&entries, work.clone()).await?;
     let manifest = Manifest { version: VERSION, captured, snapshot, artifacts };
     let bytes = serde_json::to_vec(&manifest).map_err(|error| Error::permanent(format!("manifest: {error}")))?;
     let label = Label {
@@ -60,7 +60,7 @@ pub(crate) async fn run(shared: &Shared, ctx: &Ctx, claimed: &Claimed) -> Result
         step: ctx.step,
         fence: ctx.lease.fence(),
     };
-    vault.put_manifest(&label, bytes, &work).await?;
+    vault.put_manifest(&label, bytes, work).await?;
     Ok(done(None, Value::Null))
 }
 

@@ -14,7 +14,7 @@ pub struct Meta {
     pub mtime: i128,
     /// Nanoseconds since 1970-01-01T00:00:00Z; for the unchanged-file check, not restored.
     pub ctime: i128,
-    /// Bytes, as `st_size` says.
+    /// Bytes, as `st_size` says. Kept for files and symlinks only.
     pub size: u64,
     /// With `device`: which entries are hard links of one file. Zero where `links` is 1.
     pub inode: u64,
@@ -52,8 +52,10 @@ pub trait TreeSource: Send + Sync {
     /// The walk. An error ends the backup: what could not be read is not skipped in silence.
     fn entries(&self) -> Box<dyn Iterator<Item = std::io::Result<Entry>> + Send + '_>;
 
-    /// The content of a file, called once for each `Kind::File` that the vault does not have unchanged already. The
-    /// reader must end with an error, not short, when the content can't be had.
+    /// The content of a file, called once for each `Kind::File` that the vault does not have unchanged already, from a
+    /// few threads at a time. Exactly `entry.meta.size` bytes (restic goes by the size): the reader must end with an
+    /// error, not short, when the content can't be had; of a file that grows meanwhile it gives as much as was said, of
+    /// one that shrinks it fills up with zeros or fails, as the source sees fit.
     fn open(&self, entry: &Entry) -> std::io::Result<Box<dyn Read + Send>>;
 
     /// Bytes and files, as far as they are known beforehand.

@@ -114,7 +114,7 @@ impl Publisher {
             Ok(Some(answer)) => answer,
             // The writer let go of it: the connection was lost or blocked meanwhile.
             Ok(None) => Err(self.link.state().borrow().error()),
-            Err(_) => Err(Error::Unavailable(format!("no confirm within {:?}", self.link.timeout()))),
+            Err(_) => Err(Error::Unavailable(format!("{queue} confirms nothing within {:?}", self.link.timeout()))),
         }
     }
 }

@@ -444,7 +444,7 @@ proptest! {
         kinds in prop::collection::vec(0..TYPES.len(), 1..9),
         demand in prop::option::of(prop::sample::select(vec![Consistency::Crash, Consistency::Group])),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(life(seed, odds, kinds, demand));
     }
 }
