@@ -65,11 +65,9 @@ impl Config {
         self.vault_problems(&mut demand);
         self.limit_problems(&mut demand);
         for (name, connection) in &self.postgresql {
-            demand(
-                connection.passwords() <= 1,
-                &format!("postgresql.{name}: give one of password_file, password_env and passfile"),
-            );
-            demand(!connection.user.is_empty(), &format!("postgresql.{name}.user is empty"));
+            for problem in connection.problems() {
+                demand(false, &format!("postgresql.{name}{problem}"));
+            }
         }
         found
     }

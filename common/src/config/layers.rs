@@ -164,7 +164,7 @@ impl Layer {
 
 fn is_list(known: &Map<String, Value>, path: &[&str]) -> bool {
     match path {
-        ["postgresql", _, key] => postgresql::LISTS.contains(key),
+        ["postgresql", _, "projects" | "databases"] => true,
         [key] => matches!(known.get(*key), Some(Value { kind: ValueKind::Array(_), .. })),
         [table, rest @ ..] => match known.get(*table) {
             Some(Value { kind: ValueKind::Table(inner), .. }) => is_list(inner, rest),

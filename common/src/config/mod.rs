@@ -33,7 +33,7 @@ pub use directory::DirectoryRoot;
 pub use layers::{Error, Sources, load};
 pub use limits::Limits;
 pub use policy::{Restore, Retention, Snapshot};
-pub use postgresql::{Connection, SslMode};
+pub use postgresql::{Connection, Projects, SslMode};
 pub use queue::Queue;
 pub use store::Store;
 pub use telemetry::{Format, Telemetry};

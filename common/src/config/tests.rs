@@ -48,7 +48,7 @@ fn the_example_of_a_connection_is_read() {
     let bare = from_file("[postgresql.main]\nuser = 'stacksnap'").unwrap().postgresql.remove("main").unwrap();
     assert_eq!(main, bare);
     assert_eq!(example.matches(" = ").count(), postgresql::KEYS.len());
-    assert!(main.projects.is_empty(), "nobody may use a server that names nobody");
+    assert!(!main.projects.allows(&"alpha".parse().unwrap()), "nobody may use a server that names nobody");
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_connection_comes_from_the_environment_too() {
     .unwrap();
     let main = &config.postgresql["main"];
     assert_eq!((main.port, main.sslmode), (5433, SslMode::Prefer));
-    assert_eq!(main.projects.iter().collect::<Vec<_>>(), ["alpha", "beta"]);
+    assert!(main.projects.allows(&"beta".parse().unwrap()) && !main.projects.allows(&"gamma".parse().unwrap()));
     assert!(!format!("{config:?}").contains("5ec4e7"), "a secret is shown");
 }
 
@@ -105,9 +105,9 @@ fn an_unknown_key_names_itself_and_the_nearest() {
     assert!(text.ends_with("unknown key worker.leese; did you mean worker.lease?"), "{text}");
     let text = message(from_file("lease = '10s'"));
     assert!(text.ends_with("unknown key lease; did you mean worker.lease?"), "{text}");
-    let text = message(from_file("[postgresql.main]\nuser = 'me'\npasword_file = 'x'"));
+    let text = message(from_file("[postgresql.main]\nuser = 'me'\npasword = 'x'"));
     assert!(
-        text.ends_with("unknown key postgresql.main.pasword_file; did you mean postgresql.main.password_file?"),
+        text.ends_with("unknown key postgresql.main.pasword; did you mean postgresql.main.password?"),
         "{text}"
     );
     let text = message(from_environment(&[("STACKSNAP_WORKER__LEESE", "1s"), ("STACKSNAP_ZZZZZZZZ", "1")]));
@@ -161,6 +161,9 @@ fn what_contradicts_itself_is_refused() {
         ("[vault.s3]\nbucket = 'b'\naccess_key = 'a'", "go together"),
         ("[worker]\npools = ['a', 'a']", "names a pool twice"),
         ("[limits]\nwindow = 0", "limits.window is 0"),
+        ("[postgresql.a]\nuser = 'u'\npassword = 'p'\npassfile = '/p'", "postgresql.a has more than one of password"),
+        ("[postgresql.a]\nuser = 'u'\nsslmode = 'verify-full'", "postgresql.a.sslmode: verify-ca and verify-full need"),
+        ("[postgresql.a]\nuser = 'u'\nhost = '/run'\nsslmode = 'require'", "postgresql.a.sslmode: a Unix socket"),
         ("slots = 1001", "slots is not 0 to 1000"),
         ("[telemetry]\nlevel = 'a=loud'", "telemetry.level \"a=loud\" is not a level"),
     ] {
