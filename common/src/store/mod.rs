@@ -6,6 +6,7 @@ pub mod contract;
 pub mod embedded;
 #[cfg(feature = "contract")]
 pub mod model;
+pub mod redis;
 mod rules;
 
 pub use backend::{Backend, Error, Millis};
