@@ -5,6 +5,8 @@ pub mod backend;
 pub mod contract;
 pub mod embedded;
 #[cfg(feature = "contract")]
+pub mod faulty;
+#[cfg(feature = "contract")]
 pub mod model;
 pub mod redis;
 mod rules;
