@@ -26,10 +26,13 @@ mod finish;
 pub mod keys;
 pub mod looks;
 #[cfg(feature = "contract")]
+pub mod faulty;
+#[cfg(feature = "contract")]
 pub mod model;
 mod prepare;
 pub mod read;
 pub mod rebuild;
+pub mod redis;
 mod rules;
 pub mod snapshots;
 pub mod stacks;
