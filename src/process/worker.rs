@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use stacksnap_common::config::{Config, Connection, Role, SslMode};
+use stacksnap_common::config::{Config, Role};
 use stacksnap_common::ids::WorkerId;
 use stacksnap_worker::drivers::directory::{self, Directory};
-use stacksnap_worker::drivers::postgresql::{self, Postgresql};
+use stacksnap_worker::drivers::postgresql::Postgresql;
+use stacksnap_worker::drivers::postgresql::settings::Connections;
 use stacksnap_worker::slots::Counts;
 use stacksnap_worker::{Deps, Registry, Settings};
 use uuid::Uuid;
@@ -19,7 +20,7 @@ pub fn prepare(config: &Config, role: Role, parts: &Parts) -> Result<(Deps, Sett
     let deps = Deps {
         store: parts.store.clone(),
         queue: Arc::clone(&parts.queue),
-        drivers: drivers(config)?,
+        drivers: drivers(config),
         vaults: Arc::new(vaults),
     };
     let host = host();
@@ -38,43 +39,14 @@ pub fn prepare(config: &Config, role: Role, parts: &Parts) -> Result<(Deps, Sett
     Ok((deps, settings))
 }
 
-fn drivers(config: &Config) -> Result<Registry, Failure> {
+fn drivers(config: &Config) -> Registry {
     let roots = config.directory_root.iter().map(|root| directory::AllowedRoot {
         project: root.project.clone(),
         path: root.path.clone(),
     });
-    let directory = Directory::new(roots.collect(), config.data_dir.join("control"));
-    let connections = config.postgresql.iter().map(|(name, connection)| connection_of(name, connection)).collect();
-    let connections = postgresql::settings::Connections::new(connections)
-        .map_err(|error| Failure::usage(error.to_string()))?;
-    Ok(Registry::default().with(Arc::new(directory)).with(Arc::new(Postgresql::new(connections))))
-}
-
-/// The operator's connection, in the driver's words.
-pub fn connection_of(name: &str, connection: &Connection) -> postgresql::settings::Connection {
-    use postgresql::settings;
-    let connection = connection.clone();
-    settings::Connection {
-        name: name.to_owned(),
-        host: connection.host,
-        port: connection.port,
-        user: connection.user,
-        password_file: connection.password_file,
-        password_env: connection.password_env,
-        passfile: connection.passfile,
-        maintenance_database: connection.maintenance_database,
-        projects: connection.projects,
-        databases: (!connection.databases.is_empty()).then_some(connection.databases),
-        sslmode: match connection.sslmode {
-            SslMode::Disable => settings::SslMode::Disable,
-            SslMode::Prefer => settings::SslMode::Prefer,
-            SslMode::Require => settings::SslMode::Require,
-            SslMode::VerifyCa => settings::SslMode::VerifyCa,
-            SslMode::VerifyFull => settings::SslMode::VerifyFull,
-        },
-        sslrootcert: connection.sslrootcert,
-        bin_dir: connection.bin_dir,
-    }
+    let settings = directory::Settings { roots: roots.collect(), control: config.data_dir.join("control") };
+    let connections = Connections::new(config.postgresql.clone());
+    Registry::default().with(Arc::new(Directory::new(settings))).with(Arc::new(Postgresql::new(connections)))
 }
 
 /// The host's name, as far as it fits an id.
