@@ -85,6 +85,10 @@ pub async fn start(config: Config, role: Role) -> Result<Service, Failure> {
         Role::Serve | Role::Worker => Some(worker::prepare(&config, role, &parts)?),
         Role::Api => None,
     };
+    let api = match role {
+        Role::Serve | Role::Api => Some(http::api(&config, &parts)?),
+        Role::Worker => None,
+    };
     let (listener, address) = http::listen(&config, role).await?;
 
     shutdown.spawn("timers", {
@@ -102,8 +106,7 @@ pub async fn start(config: Config, role: Role) -> Result<Service, Failure> {
     upkeep(&shutdown, metrics.clone());
     shutdown.spawn("gauges", gauges::run(parts.clone(), config.worker.pools.clone(), shutdown.token()));
     if let Some(listener) = listener {
-        let router = http::router(&config, role, &parts, metrics)?;
-        shutdown.spawn("http", http::serve(listener, router, shutdown.token()));
+        http::serve(listener, api, metrics, &shutdown);
         tracing::info!(%address, "serving");
     }
     Ok(Service { address, shutdown, deadline: config.worker.shutdown + GRACE })

@@ -6,7 +6,8 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use stacksnap_common::config::{Connection, SslMode};
+use stacksnap_common::config::{Connection, Projects};
+use stacksnap_common::ids::ProjectId;
 use stacksnap_worker::drivers::postgresql::server::{self, Server};
 use tokio::process::Command;
 use tokio_postgres::NoTls;
@@ -81,22 +82,11 @@ impl Database {
     }
 
     /// As an operator would configure it.
-    pub fn connection(&self, project: &str) -> Connection {
-        let server = self.server.connection("demo", &[project]);
-        Connection {
-            host: server.host,
-            port: server.port,
-            user: server.user,
-            password_file: server.password_file,
-            password_env: None,
-            passfile: None,
-            maintenance_database: server.maintenance_database,
-            projects: [project.to_owned()].into(),
-            databases: [NAME.to_owned()].into(),
-            sslmode: SslMode::Disable,
-            sslrootcert: None,
-            bin_dir: server.bin_dir,
-        }
+    pub fn connection(&self, project: ProjectId) -> Connection {
+        let mut connection = self.server.connection("demo", &[]).set;
+        connection.projects = Projects::Some(vec![project]);
+        connection.databases = vec![NAME.to_owned()];
+        connection
     }
 
     pub fn size(&self) -> String {

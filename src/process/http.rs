@@ -1,22 +1,23 @@
-//! HTTP of a process: the API where the process has it, and `/metrics`; a worker alone has `/metrics` and `/healthz`.
+//! HTTP of a process: the API where the process has it; a worker alone has `/metrics` and `/healthz`, if it was given an
+//! address.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
 use axum::routing::get;
-use stacksnap_common::config::{Config, Role};
+use stacksnap_api::Api;
+use stacksnap_api::auth::Identity;
+use stacksnap_api::auth::file::TokenFile;
+use stacksnap_api::auth::none::Open;
+use stacksnap_common::config::{Auth, Config, Role};
 use stacksnap_common::metrics::Metrics;
+use stacksnap_common::shutdown::Shutdown;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use super::parts::Parts;
 use crate::exit::Failure;
-
-/// Requests in hand get this long after the process was told to stop; streams of events are ended.
-const LINGER: Duration = Duration::from_secs(5);
 
 /// Binds where this process serves HTTP; nothing for a worker that was given no address.
 pub async fn listen(config: &Config, role: Role) -> Result<(Option<TcpListener>, SocketAddr), Failure> {
@@ -33,26 +34,35 @@ pub async fn listen(config: &Config, role: Role) -> Result<(Option<TcpListener>,
     bound.await.map_err(|error| Failure::failed(format!("can't listen to {wanted} ({key}): {error}")))
 }
 
-pub fn router(config: &Config, role: Role, parts: &Parts, metrics: Metrics) -> Result<Router, Failure> {
-    let text = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    let router = Router::new().route("/metrics", get(move || async move { (text, metrics.render()) }));
-    Ok(match role {
-        Role::Serve | Role::Api => router.merge(api(config, parts)?),
+/// Serves as a part of the process.
+pub fn serve(listener: TcpListener, api: Option<Api>, metrics: Metrics, shutdown: &Shutdown) {
+    let token = shutdown.token();
+    let Some(api) = api else {
+        let text = [(CONTENT_TYPE, "text/plain; version=0.0.4")];
         // That it answers is the answer: a worker whose store is away is as healthy as can be.
-        Role::Worker => router.route("/healthz", get(|| async { "ok".into_response() })),
-    })
-}
-
-/// Serves until `token` is cancelled, then ends the requests in hand.
-pub async fn serve(listener: TcpListener, router: Router, token: CancellationToken) {
-    let told = token.clone();
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { told.cancelled().await });
-    tokio::select! {
-        ended = serving => {
-            if let Err(error) = ended {
+        let router = Router::new()
+            .route("/healthz", get(|| async { "ok" }))
+            .route("/metrics", get(move || async move { (text, metrics.render()) }));
+        shutdown.spawn("http", async move {
+            let serving = axum::serve(listener, router).with_graceful_shutdown(token.cancelled_owned());
+            if let Err(error) = serving.await {
                 tracing::error!("HTTP: {error}");
             }
+        });
+        return;
+    };
+    shutdown.spawn("http", async move {
+        if let Err(error) = stacksnap_api::serve(listener, Api { metrics: Some(metrics), ..api }, token).await {
+            tracing::error!("HTTP: {error}");
         }
-        () = async { token.cancelled().await; tokio::time::sleep(LINGER).await } => {}
-    }
+    });
+}
+
+/// What requests are answered with. Reads the token file.
+pub fn api(config: &Config, parts: &Parts) -> Result<Api, Failure> {
+    let identity: Arc<dyn Identity> = match &config.auth {
+        Auth::None => Arc::new(Open),
+        Auth::Tokens(path) => Arc::new(TokenFile::open(path).map_err(|error| Failure::usage(error.to_string()))?),
+    };
+    Ok(Api::new(parts.store.clone(), parts.queue.connected(), identity, config.limits.clone()))
 }

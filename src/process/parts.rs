@@ -9,6 +9,7 @@ use stacksnap_common::kinds::Kinds;
 use stacksnap_common::queue::{self, Queue, Rabbit, rabbit};
 use stacksnap_common::store::backend::{Backend, Shards};
 use stacksnap_common::store::embedded::Embedded;
+use stacksnap_common::store::redis::{self, Redis};
 use stacksnap_common::store::{self, Store};
 
 use crate::exit::{Exit, Failure};
@@ -27,14 +28,24 @@ pub async fn open(config: &Config) -> Result<Parts, Failure> {
 
 async fn backend(config: &Config) -> Result<Arc<dyn Backend>, Failure> {
     let shards = Shards::new(config.store.shards).ok_or_else(|| Failure::usage("store.shards is not 1 to 1024"))?;
+    if let Some(address) = &config.redis {
+        let mut settings = redis::Settings::new(SecretString::from(address.expose()), shards);
+        settings.timeout = config.store.timeout;
+        settings.allow_unsafe = config.store.allow_unsafe;
+        let redis = Redis::connect(settings).await.map_err(|error| failure(&error))?;
+        return Ok(Arc::new(redis));
+    }
     data_dir(config)?;
     let dir = config.data_dir.clone();
-    let opened = tokio::task::spawn_blocking(move || Embedded::open(&dir, shards)).await;
-    match opened {
-        Ok(Ok(embedded)) => Ok(Arc::new(embedded)),
-        Ok(Err(error)) => Err(Failure::failed(error.to_string())),
+    match tokio::task::spawn_blocking(move || Embedded::open(&dir, shards)).await {
+        Ok(opened) => Ok(Arc::new(opened.map_err(|error| failure(&error))?)),
         Err(error) => Err(Failure::failed(format!("opening the store: {error}"))),
     }
+}
+
+fn failure(error: &store::backend::Error) -> Failure {
+    let exit = if error.is_transient() { Exit::Unreachable } else { Exit::Failed };
+    Failure::new(exit, error.to_string())
 }
 
 /// Made if missing, for this user only.

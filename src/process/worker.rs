@@ -5,7 +5,8 @@ use std::sync::Arc;
 use stacksnap_common::config::{Config, Role};
 use stacksnap_common::ids::WorkerId;
 use stacksnap_worker::drivers::directory::{self, Directory};
-use stacksnap_worker::drivers::postgresql::{self, Postgresql};
+use stacksnap_worker::drivers::postgresql::Postgresql;
+use stacksnap_worker::drivers::postgresql::settings::Connections;
 use stacksnap_worker::slots::Counts;
 use stacksnap_worker::{Deps, Registry, Settings};
 use uuid::Uuid;
@@ -19,7 +20,7 @@ pub fn prepare(config: &Config, role: Role, parts: &Parts) -> Result<(Deps, Sett
     let deps = Deps {
         store: parts.store.clone(),
         queue: Arc::clone(&parts.queue),
-        drivers: drivers(config)?,
+        drivers: drivers(config),
         vaults: Arc::new(vaults),
     };
     let host = host();
@@ -38,7 +39,7 @@ pub fn prepare(config: &Config, role: Role, parts: &Parts) -> Result<(Deps, Sett
     Ok((deps, settings))
 }
 
-fn drivers(config: &Config) -> Result<Registry, Failure> {
+fn drivers(config: &Config) -> Registry {
     let roots = config.directory_root.iter().map(|root| directory::AllowedRoot {
         project: root.project.clone(),
         path: root.path.clone(),

@@ -10,7 +10,7 @@
 //! - `claim.rs`, `finish.rs`: a worker takes a step, keeps it, ends it.
 //! - `advance.rs`, `prepare.rs`, `verdict.rs`: what follows when a stage, or the whole, has ended.
 //! - `looks.rs`: what the timers' pump asks and changes.
-//! - `read.rs`: what callers see.
+//! - `read.rs`: what callers see. `rebuild.rs`: the records again, from what the vaults hold.
 //! - `workers.rs`: who is alive.
 
 pub mod advance;
@@ -26,9 +26,13 @@ mod finish;
 pub mod keys;
 pub mod looks;
 #[cfg(feature = "contract")]
+pub mod faulty;
+#[cfg(feature = "contract")]
 pub mod model;
 mod prepare;
 pub mod read;
+pub mod rebuild;
+pub mod redis;
 mod rules;
 pub mod snapshots;
 pub mod stacks;

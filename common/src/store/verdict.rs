@@ -437,6 +437,6 @@ fn protected_reason(got: &Got) -> String {
     format!("{} of {} resources protected; not: {}", got.protected, got.resources, got.unprotected.join(", "))
 }
 
-fn complete_reason(snapshot: &Snapshot) -> String {
+pub(super) fn complete_reason(snapshot: &Snapshot) -> String {
     snapshot.status_reason.clone().unwrap_or_else(|| "Stack SNAPSHOT completed successfully".to_owned())
 }
