@@ -13,7 +13,7 @@ use super::claim::{Claimed, begin_run, millis, show_resource};
 use super::keys::{self, Timer, count};
 use super::{Error, Store, backend, put, require_version};
 use crate::ids::{StepId, WorkerId};
-use crate::operation::{Item, ItemState, OnFailure, Operation, Stop, Verb, machine};
+use crate::operation::{Item, ItemState, OnFailure, Operation, Stop, Verb, When, machine};
 use crate::record::{Shown, Status};
 use crate::store::Millis;
 use crate::types::Artifact;
@@ -231,13 +231,13 @@ impl Run<'_> {
         self.publish_next(batch, item.stage);
     }
 
-    /// The step that this one's end makes room for. One that the operation's stop has overtaken is looked at in vain.
+    /// The step that this one's end makes room for. What is owed or undoes goes on though the operation has stopped.
     fn publish_next(&self, batch: &mut Batch, stage: u16) {
-        if self.op.stop.is_some() {
+        let Some(stage) = self.op.stages.get(usize::from(stage)) else { return };
+        if stage.when == When::Going && self.op.stop.is_some() {
             return;
         }
-        let stage = self.op.stages.get(usize::from(stage));
-        if let Some(next) = stage.and_then(|stage| stage.after(self.claimed.step.index, self.op.window)) {
+        if let Some(next) = stage.after(self.claimed.step.index, self.op.window) {
             batch.set_timer(Timer::Item(self.op.project.clone(), self.op.id, next).id(), At::NOW);
         }
     }

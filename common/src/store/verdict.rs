@@ -38,7 +38,7 @@ impl Store {
                     let failed = self.failures(op, |item| item.stage == place).await?;
                     if !failed.is_empty() {
                         // Nothing is sealed that would show as failed.
-                        let reason = format!("Resource SNAPSHOT failed: not thawed: {}", list(&failed));
+                        let reason = format!("Resource SNAPSHOT failed: not thawed: {}", list(&failed, "; "));
                         return Ok(machine::stop(op, Stop::Failed { reason }));
                     }
                 }
@@ -211,10 +211,10 @@ impl Store {
         let action = op.kind.action().unwrap_or("OPERATION");
         Ok(match (&op.stop, also.is_empty()) {
             (None, true) => (state, format!("{} {action} completed successfully", self.subject(op))),
-            (None, false) => (State::Failed, format!("Resource {action} failed: {}", list(&also))),
+            (None, false) => (State::Failed, format!("Resource {action} failed: {}", list(&also, "; "))),
             (Some(stop), true) => (state, self.with_safety(op, stop_reason(stop)).await?),
             (Some(stop), false) => {
-                let reason = format!("{}; and clearing up: {}", stop_reason(stop), list(&also));
+                let reason = format!("{}; and clearing up: {}", stop_reason(stop), list(&also, "; "));
                 (state, self.with_safety(op, reason).await?)
             }
         })
@@ -254,7 +254,7 @@ impl Store {
         let restored: Vec<_> =
             self.items_where(op, is_restored).await?.filter_map(|item| Some(item.resource?.name.to_string())).collect();
         if !restored.is_empty() {
-            reason = format!("{reason}; restored before that: {}", list(&restored));
+            reason = format!("{reason}; restored before that: {}", list(&restored, ", "));
         }
         let Some(safety) = op.safety else { return Ok(reason) };
         Ok(match self.snapshot(&op.project, safety).await {
@@ -494,7 +494,7 @@ fn refused(op: &Operation, got: &Got) -> Option<String> {
             "none of the {} resources is protected: {}; ask with \"allow_unprotected\": true for a snapshot of the \
              template alone",
             got.resources,
-            list(&got.unprotected)
+            list(&got.unprotected, ", ")
         ));
     }
     let demanded = op.options.consistency?;
@@ -509,12 +509,12 @@ fn refused(op: &Operation, got: &Got) -> Option<String> {
 }
 
 /// The first few of many, and how many more there are: a reason is for a person to read.
-fn list(all: &[String]) -> String {
+fn list(all: &[String], between: &str) -> String {
     const SHOWN: usize = 20;
-    let shown = all.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join("; ");
+    let shown = all.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(between);
     match all.len().saturating_sub(SHOWN) {
         0 => shown,
-        more => format!("{shown}; and {more} more"),
+        more => format!("{shown}{between}and {more} more"),
     }
 }
 
@@ -522,7 +522,7 @@ fn protected_reason(got: &Got) -> String {
     if got.unprotected.is_empty() {
         return "Stack SNAPSHOT completed successfully".to_owned();
     }
-    format!("{} of {} resources protected; not: {}", got.protected, got.resources, list(&got.unprotected))
+    format!("{} of {} resources protected; not: {}", got.protected, got.resources, list(&got.unprotected, ", "))
 }
 
 pub(super) fn complete_reason(snapshot: &Snapshot) -> String {
