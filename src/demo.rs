@@ -13,7 +13,9 @@ mod tree;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use stacksnap_common::config::{Config, DirectoryRoot};
+use stacksnap_common::config::{Config, DirectoryRoot, Telemetry};
+use stacksnap_common::ids::ProjectId;
+use stacksnap_common::telemetry;
 use stacksnap_common::types::Preview;
 
 use crate::client::{Client, output};
@@ -45,7 +47,16 @@ pub struct Demo {
 }
 
 impl Demo {
-    pub async fn run(self) -> Result<(), Failure> {
+    pub fn main(self) -> Result<(), Failure> {
+        let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::failed(format!("can't start: {error}")))?;
+        let telemetry = Telemetry { level: if self.verbose { "info" } else { "error" }.to_owned(), ..Telemetry::default() };
+        telemetry::init(&telemetry).map_err(|error| Failure::failed(error.to_string()))?;
+        let ended = runtime.block_on(self.run());
+        runtime.shutdown_background();
+        ended
+    }
+
+    async fn run(self) -> Result<(), Failure> {
         let place = Place::new()?;
         let result = tokio::select! {
             result = self.play(&place) => result,
@@ -69,8 +80,8 @@ impl Demo {
         let mut config = Config { data_dir: place.path("service"), ..Config::default() };
         config.listen.set_port(0);
         config.directory_root = vec![DirectoryRoot { project: None, path: tree.path.clone() }];
-        config.telemetry.level = if self.verbose { "info" } else { "error" }.to_owned();
-        config.postgresql.extend(database.as_ref().map(|database| ("demo".to_owned(), database.connection(PROJECT))));
+        let project: ProjectId = PROJECT.parse().map_err(|error| Failure::failed(format!("{error}")))?;
+        config.postgresql.extend(database.as_ref().map(|database| ("demo".to_owned(), database.connection(project))));
         let service = process::start(config, process::Role::Serve).await?;
         let played = self.act(&format!("http://{}", service.address), &tree, database.as_ref()).await;
         service.stop().await;

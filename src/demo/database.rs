@@ -83,8 +83,7 @@ impl Database {
 
     /// As an operator would configure it.
     pub fn connection(&self, project: ProjectId) -> Connection {
-        let mut connection = self.server.connection("demo", &[]).set;
-        connection.projects = Projects::Some(vec![project]);
+        let mut connection = self.server.connection(Projects::Some(vec![project]));
         connection.databases = vec![NAME.to_owned()];
         connection
     }
