@@ -107,8 +107,8 @@ async fn postgresql(connection: &Connection) -> Result<String, String> {
             .map_err(|error| format!("password_file {} can't be read: {error}", path.display()))?;
         options.password(text.lines().next().unwrap_or_default());
     }
-    if let Some(variable) = &connection.password_env {
-        options.password(std::env::var(variable).map_err(|_| format!("the variable {variable} is not set"))?);
+    if let Some(password) = &connection.password {
+        options.password(password.expose());
     }
     let attempt = async {
         let (client, connection) = options.connect(tokio_postgres::NoTls).await?;

@@ -86,15 +86,15 @@ fn lists_come_from_anywhere() {
 fn a_connection_comes_from_the_environment_too() {
     let config = from_environment(&[
         ("STACKSNAP_POSTGRESQL__MAIN__USER", "stacksnap"),
-        ("STACKSNAP_VAULT__MASTER_KEY", &"5ec4e7".repeat(12)),
+        ("STACKSNAP_POSTGRESQL__MAIN__PASSWORD", "quiet"),
         ("STACKSNAP_POSTGRESQL__MAIN__PORT", "5433"),
-        ("STACKSNAP_POSTGRESQL__MAIN__PROJECTS", "alpha,beta"),
+        ("STACKSNAP_POSTGRESQL__MAIN__PROJECTS", "alpha"),
     ])
     .unwrap();
     let main = &config.postgresql["main"];
-    assert_eq!((main.port, main.sslmode), (5433, SslMode::Prefer));
-    assert!(main.projects.allows(&"beta".parse().unwrap()) && !main.projects.allows(&"gamma".parse().unwrap()));
-    assert!(!format!("{config:?}").contains("5ec4e7"), "a secret is shown");
+    assert_eq!((main.port, main.password.as_ref().unwrap().expose()), (5433, "quiet"));
+    assert!(main.projects.allows(&"alpha".parse().unwrap()) && !main.projects.allows(&"beta".parse().unwrap()));
+    assert!(!format!("{config:?}").contains("quiet"));
 }
 
 #[test]
@@ -106,10 +106,7 @@ fn an_unknown_key_names_itself_and_the_nearest() {
     let text = message(from_file("lease = '10s'"));
     assert!(text.ends_with("unknown key lease; did you mean worker.lease?"), "{text}");
     let text = message(from_file("[postgresql.main]\nuser = 'me'\npasword = 'x'"));
-    assert!(
-        text.ends_with("unknown key postgresql.main.pasword; did you mean postgresql.main.password?"),
-        "{text}"
-    );
+    assert!(text.ends_with("unknown key postgresql.main.pasword; did you mean postgresql.main.password?"), "{text}");
     let text = message(from_environment(&[("STACKSNAP_WORKER__LEESE", "1s"), ("STACKSNAP_ZZZZZZZZ", "1")]));
     assert_eq!(
         text,
@@ -157,7 +154,7 @@ fn what_contradicts_itself_is_refused() {
         ("redis = 'http://x'", "redis is not a redis:// or rediss:// URL"),
         ("amqp = 'redis://x'", "amqp is not an amqp:// or amqps:// URL"),
         ("[vault]\npath = '/v'\n[vault.s3]\nbucket = 'b'", "keep one"),
-        ("[vault]\nmaster_key = 'abc'", "exactly 64 hexadecimal digits"),
+        ("[vault]\nmaster_key = 'abc'", "at least 64 hexadecimal digits"),
         ("[vault.s3]\nbucket = 'b'\naccess_key = 'a'", "go together"),
         ("[worker]\npools = ['a', 'a']", "names a pool twice"),
         ("[limits]\nwindow = 0", "limits.window is 0"),
@@ -165,7 +162,6 @@ fn what_contradicts_itself_is_refused() {
         ("[postgresql.a]\nuser = 'u'\nsslmode = 'verify-full'", "postgresql.a.sslmode: verify-ca and verify-full need"),
         ("[postgresql.a]\nuser = 'u'\nhost = '/run'\nsslmode = 'require'", "postgresql.a.sslmode: a Unix socket"),
         ("slots = 1001", "slots is not 0 to 1000"),
-        ("[telemetry]\nlevel = 'a=loud'", "telemetry.level \"a=loud\" is not a level"),
     ] {
         let found = message(from_file(text));
         assert!(found.contains(expected), "{text:?} gave {found:?}");
