@@ -139,8 +139,8 @@ impl Directory {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         let since = job.ctx.checkpoint.get("waiting_since").and_then(serde_json::Value::as_u64);
-        let since = since.unwrap_or(job.ctx.now);
-        if job.ctx.now.saturating_sub(since) > PATIENCE.as_millis() as u64 {
+        let since = since.unwrap_or(job.ctx.now.0);
+        if job.ctx.now.0.saturating_sub(since) > PATIENCE.as_millis() as u64 {
             return Err(Error::transient(format!(
                 "another snapshot or restore has had {} for more than 10 minutes, or a worker that did is stopped",
                 job.place.path()
