@@ -29,6 +29,7 @@ pub mod looks;
 pub mod model;
 mod prepare;
 pub mod read;
+pub mod redis;
 mod rules;
 pub mod snapshots;
 pub mod stacks;
