@@ -300,3 +300,12 @@ async fn a_sentinel_s_new_master_is_found_and_its_service_counts_from_then() {
     let later = put(&store, "later", "x").await.unwrap();
     assert!(later.seq > kept.seq);
 }
+
+#[test]
+fn it_does_what_the_model_does() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(RedisServer::start());
+    crate::store::contract::random::side_by_side(64, async |case| {
+        Redis::connect(Settings { prefix: format!("case{case}"), ..settings(&server) }).await.unwrap()
+    });
+}
