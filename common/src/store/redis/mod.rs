@@ -46,7 +46,7 @@ pub struct Settings {
     pub timeout: Duration,
     /// Use a server also if it is not set up to keep what it is told.
     pub allow_unsafe: bool,
-    /// Whether durable commits wait for one replica. `None`: if the master has one.
+    /// Whether durable commits wait for one replica. `None`: while the master has one in step.
     pub wait_replicas: Option<bool>,
 }
 
@@ -109,9 +109,12 @@ impl Redis {
         })
     }
 
-    fn waits(&self, batch: &Batch) -> bool {
-        let has_replicas = || self.link.facts().is_some_and(|facts| facts.replicas > 0);
-        batch.durable && self.wait_replicas.unwrap_or_else(has_replicas)
+    async fn waits(&self, batch: &Batch) -> bool {
+        match self.wait_replicas {
+            _ if !batch.durable => false,
+            Some(waits) => waits,
+            None => self.replicas.present(&self.link).await,
+        }
     }
 }
 
@@ -163,7 +166,7 @@ impl Backend for Redis {
 
     async fn commit(&self, batch: &Batch) -> Result<Committed, Error> {
         rules::check(batch)?;
-        let done = if self.waits(batch) {
+        let done = if self.waits(batch).await {
             self.replicas.commit(batch).await?
         } else {
             let keys = self.keys.of(batch.shard)?;
