@@ -44,7 +44,7 @@ impl Check {
         self.durability(server, connection).await?;
         self.identity(server, connection).await?;
         let mut served = self.served.by_text();
-        served.arg(1).arg(&self.meta).arg(field("run_id").unwrap_or_default());
+        served.arg(1).arg(&self.meta);
         connection.query(&served).await.map_err(|error| errors::error(server, &error))?;
         Ok(())
     }
@@ -61,7 +61,9 @@ impl Check {
         }
         let text = format!("Redis at {server} would lose what was accepted: {}", wrong.join("; "));
         if !self.allow_unsafe {
-            return Err(Error::Refused(format!("{text} (in redis.conf). To go on all the same, set `allow_unsafe`")));
+            return Err(Error::Refused(format!(
+                "{text} (in redis.conf). To go on all the same, set `allow_unsafe = true` under `[store]`"
+            )));
         }
         tracing::warn!("{text}; going on, as `allow_unsafe` is set");
         Ok(())

@@ -36,7 +36,7 @@ use wire::{Keys, Script};
 /// How to reach Redis, and what to ask of it.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `redis://[USER:PASSWORD@]HOST:PORT[/DB]`, `rediss://…` (TLS), or, for the master that sentinels know by a name,
+    /// `redis://[USER:PASSWORD@]HOST:PORT[/DB]`, `rediss://…` (TLS), `redis+unix:///PATH`, or, for the master that sentinels know by a name,
     /// `redis+sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT/NAME[/DB]` (`rediss+sentinel://…`).
     pub url: SecretString,
     /// First part of every key; several stores can share a server by it.
@@ -206,16 +206,11 @@ impl Backend for Redis {
     }
 
     async fn uptime(&self) -> Result<u64, Error> {
-        let answer = self.link.query(redis::cmd("INFO").arg("server")).await?;
-        let info: String = redis::from_redis_value(answer).map_err(|_| wire::strange(&redis::Value::Nil))?;
-        let run = check::field(&info, "run_id").unwrap_or_default();
-        let runs = check::field(&info, "uptime_in_seconds").and_then(|seconds| seconds.parse::<u64>().ok());
         let arguments = |cmd: &mut redis::Cmd| {
-            cmd.arg(1).arg(&self.keys.meta).arg(run);
+            cmd.arg(1).arg(&self.keys.meta);
         };
-        let served = self.link.script(&self.served, arguments).await?;
-        let served = redis::from_redis_value::<u64>(served).map_err(|_| wire::strange(&redis::Value::Nil))?;
-        Ok(runs.unwrap_or(0).saturating_mul(1000).min(served))
+        let answer = self.link.script(&self.served, arguments).await?;
+        redis::from_redis_value(answer).map_err(|_| wire::strange(&redis::Value::Nil))
     }
 
     fn woken(&self) -> watch::Receiver<u64> {

@@ -100,7 +100,7 @@ async fn the_number_of_shards_is_fixed_at_first_use() {
     assert_eq!(store.shards(), shards());
     let other = Settings { shards: Shards::new(8).unwrap(), ..settings(&server) };
     let text = refused(Redis::connect(other.clone()).await);
-    assert!(text.contains("with 4 shards") && text.contains("set `shards` to 4"), "{text}");
+    assert!(text.contains("with 4 shards") && text.contains("`shards = 4` under `[store]`"), "{text}");
     // Another prefix is another store.
     let beside = Redis::connect(Settings { prefix: "beside".to_owned(), ..other }).await.unwrap();
     put(&beside, "k", "theirs").await.unwrap();
@@ -123,6 +123,15 @@ async fn wrong_addresses_and_passwords_are_named_without_secrets() {
     assert!(!format!("{:?}", Settings::new(url("secret"), shards())).contains("secret"));
     let nobody = Settings::new("redis://127.0.0.1:1", shards());
     assert!(matches!(Redis::connect(nobody).await, Err(Error::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_socket_will_do() {
+    let socket = tempfile::tempdir().unwrap();
+    let path = socket.path().join("redis.sock").display().to_string();
+    let _server = RedisServer::start_with(&[("unixsocket", &path)]).await;
+    let store = Redis::connect(Settings::new(format!("redis+unix://{path}"), shards())).await.unwrap();
+    put(&store, "k", "v").await.unwrap();
 }
 
 #[tokio::test]
