@@ -92,6 +92,7 @@ impl Publisher {
     /// Declares a queue unless that was done after the `before`-th declare. One at a time: of two declares at once the
     /// second is answered before the queue can store anything, and what is then published is refused.
     async fn declare_since(&self, before: u64, queue: &str) -> Result<(), Error> {
+        tokio::time::sleep(topology::AFTER_DELETE).await;
         let mut last = self.declares.last.lock().await;
         if last.get(queue).is_some_and(|&declared| declared > before) {
             return Ok(());
