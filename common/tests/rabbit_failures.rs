@@ -63,7 +63,7 @@ impl DerefMut for Turn {
 
 fn settings(broker: &RabbitServer) -> rabbit::Settings {
     rabbit::Settings {
-        timeout: Duration::from_secs(5),
+        timeout: Duration::from_secs(20),
         heartbeat: Duration::from_secs(2),
         ..rabbit::Settings::new(broker.url().into())
     }
@@ -77,7 +77,7 @@ async fn fails_at_once(queue: &Arc<dyn Queue>) {
     let started = Instant::now();
     let failed = soon("a failing publish", queue.publish(&jobs(&fresh_route(), 1)[0])).await;
     assert!(matches!(failed, Err(Error::Unavailable(_))), "{failed:?}");
-    assert!(started.elapsed() < Duration::from_millis(500), "failed after {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(3), "failed after {:?}", started.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -114,11 +114,12 @@ async fn a_stopped_broker_is_waited_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hanging_broker_is_found_out() {
     let broker = Turn::take().await;
-    let queue = connect(&broker);
+    let impatient = rabbit::Settings { timeout: Duration::from_secs(1), ..settings(&broker) };
+    let queue: Arc<dyn Queue> = Rabbit::connect(impatient).unwrap();
     let route = fresh_route();
     let sent = jobs(&route, 3);
     wait_connected(&queue, true).await;
-    publish_all(&queue, &sent[..1]).await;
+    publish_until_confirmed(&queue, &sent[0]).await;
     broker.pause();
     let failed = soon("publish", queue.publish(&sent[1])).await;
     assert!(matches!(failed, Err(Error::Unavailable(_))), "{failed:?}");
@@ -240,7 +241,7 @@ async fn a_blocked_broker_counts_as_away() {
     while *queue.connected().borrow() {
         let result = soon("publish", queue.publish(&jobs(&fresh_route(), 1)[0])).await;
         assert!(!matches!(result, Err(Error::Refused(_))), "{result:?}");
-        assert!(started.elapsed() < Duration::from_secs(4), "not blocked yet, or a publish that hung");
+        assert!(started.elapsed() < Duration::from_secs(15), "not blocked yet, or a publish that hung");
     }
     fails_at_once(&queue).await;
     let delivery = next(&mut consumer).await;

@@ -21,7 +21,7 @@ use super::{Consumer, Delivery, Error, Job, Lane, Queue, Route, Settled};
 use crate::ids::{OperationId, StepId};
 
 /// Longer than anything here may take on a busy machine with a slow broker.
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(60);
 
 /// Makes one test of each law: `queue_contract!(async { … an Arc<dyn Queue> … });`
 #[macro_export]
@@ -433,7 +433,7 @@ where
     let held = next(&mut consumer).await;
     away().await;
     wait_connected(&queue, false).await;
-    let failed = tokio::time::timeout(Duration::from_secs(1), queue.publish(&sent[4])).await;
+    let failed = tokio::time::timeout(Duration::from_secs(3), queue.publish(&sent[4])).await;
     assert!(matches!(failed, Ok(Err(Error::Unavailable(_)))), "publish while away: {failed:?}");
     // A consumer that is made during the outage, for a queue that was never declared.
     let other_route = fresh_route();
