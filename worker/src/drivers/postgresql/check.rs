@@ -1,13 +1,13 @@
 //! Can this database be protected? It is there, the role may read all of it, the programs are there; and what a person
 //! should know beforehand.
 
-use super::connect::Session;
+use super::connect::{Session, application_name};
 use super::program::Tools;
 use super::settings::Connection;
 use crate::driver::{Checked, Ctx, Error};
 
 pub(super) async fn check(ctx: &Ctx, connection: &Connection, database: &str) -> Result<Checked, Error> {
-    let session = Session::open(connection, database, ctx.step).await?;
+    let session = Session::open(connection, database, &application_name(ctx.step)).await?;
     Tools::find(connection, session.major).await?;
     let mut checked = Checked::default();
     role(&session, &mut checked).await?;

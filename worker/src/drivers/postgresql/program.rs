@@ -126,7 +126,6 @@ pub(super) type Ended = Result<Vec<String>, Error>;
 /// A child at work.
 pub(super) struct Child {
     ended: watch::Receiver<Option<Arc<Ended>>>,
-    stop: CancellationToken,
     _kill: DropGuard,
 }
 
@@ -163,12 +162,7 @@ impl Child {
             };
             tell.send_replace(Some(Arc::new(ended)));
         });
-        Ok(Self { ended, stop: stop.clone(), _kill: stop.drop_guard() })
-    }
-
-    /// Kills it; `ended` then says so.
-    pub(super) fn kill(&self) {
-        self.stop.cancel();
+        Ok(Self { ended, _kill: stop.drop_guard() })
     }
 
     /// Waits for its end.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use stacksnap_common::types::{Artifact, Preview};
 
-use super::connect::Session;
+use super::connect::{Session, application_name};
 use super::facts::Facts;
 use super::lock::Lock;
 use super::names::Names;
@@ -143,7 +143,7 @@ impl<'a> Restore<'a> {
             Stage::Adorn => side::adorn(session, side, &self.facts, &self.names.mark).await,
             Stage::Swap => {
                 let maintenance = &self.connection.set.maintenance_database;
-                let ender = Session::open(self.connection, maintenance, self.ctx.step).await?;
+                let ender = Session::open(self.connection, maintenance, &application_name(self.ctx.step)).await?;
                 swap::swap(self.ctx, session, &ender, self.database, &self.names, &self.facts).await
             }
             Stage::Finish => swap::finish(session, self.database, &self.names, &self.facts).await,
@@ -165,7 +165,7 @@ impl<'a> Restore<'a> {
 
     /// A session in the side database.
     async fn inside(&self) -> Result<Session, Error> {
-        Session::open(self.connection, &self.names.side, self.ctx.step).await
+        Session::open(self.connection, &self.names.side, &application_name(self.ctx.step)).await
     }
 
     /// Takes back what was done before the swap; after it, goes on to the end. Says what was found.
