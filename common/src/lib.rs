@@ -25,4 +25,7 @@ pub mod record;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;
+#[cfg(feature = "contract")]
+pub mod testing;
+pub mod timers;
 pub mod types;

@@ -46,6 +46,8 @@ pub enum StepOutcome {
     Cancelled,
     /// Given back because the worker stops.
     HandedBack,
+    /// Another worker has the step; nothing was recorded.
+    LeaseLost,
 }
 
 impl StepOutcome {
@@ -56,6 +58,7 @@ impl StepOutcome {
             StepOutcome::Retried => "retried",
             StepOutcome::Failed => "failed",
             StepOutcome::Cancelled => "cancelled",
+            StepOutcome::LeaseLost => "lease_lost",
             StepOutcome::HandedBack => "handed_back",
         }
     }

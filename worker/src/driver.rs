@@ -90,6 +90,9 @@ pub enum Error {
     /// The resource is not there.
     #[error("{0}")]
     Gone(String),
+    /// It is there, and can't be read as it is (permissions, damage). A safety snapshot goes on without it.
+    #[error("{0}")]
+    Unreadable(String),
     #[error("{0}")]
     Unsupported(String),
     #[error("cancelled")]

@@ -43,6 +43,10 @@ impl Lease {
         self.lost.cancel();
     }
 
+    pub fn is_lost(&self) -> bool {
+        self.lost.is_cancelled()
+    }
+
     /// Done when the lease is lost for good.
     pub async fn lost(&self) {
         self.lost.cancelled().await;

@@ -1,7 +1,154 @@
-//! The worker.
+//! The worker: takes steps and runs them.
+//!
+//! ```text
+//! queue → intake.rs   slot (slots.rs), delivery, claim, ack
+//!       → run.rs      keeps the lease (lease.rs), tells the progress (progress.rs), records the outcome
+//!       → verbs.rs    what each verb asks of a driver; seal.rs for the snapshot as a whole
+//!       → drivers/    one resource type each, under the laws of driver.rs
+//!       → vault/      where bytes go
+//! ```
+//!
+//! `heartbeat.rs` says that this worker lives, in which pools, and what it knows.
 
 pub mod driver;
 pub mod drivers;
+mod heartbeat;
+mod intake;
 pub mod lease;
 pub mod progress;
+mod run;
+pub mod seal;
+pub mod slots;
 pub mod vault;
+mod verbs;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stacksnap_common::ids::{PoolName, ResourceName, WorkerId};
+use stacksnap_common::queue::{Lane, Queue, Route};
+use stacksnap_common::record;
+use stacksnap_common::store::{self, Millis, Store};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use driver::{Driver, Error, VaultSource};
+use slots::{Counts, Slots};
+
+/// The drivers of this worker, by resource type.
+#[derive(Clone, Default)]
+pub struct Registry(BTreeMap<String, Arc<dyn Driver>>);
+
+impl Registry {
+    /// Adds a driver for each type that it describes.
+    pub fn with(mut self, driver: Arc<dyn Driver>) -> Self {
+        for kind in driver.describe().types {
+            self.0.insert((*kind).to_owned(), Arc::clone(&driver));
+        }
+        self
+    }
+
+    pub fn get(&self, kind: &str) -> Option<Arc<dyn Driver>> {
+        self.0.get(kind).cloned()
+    }
+
+    pub fn types(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub id: WorkerId,
+    pub host: String,
+    pub pools: Vec<PoolName>,
+    pub slots: Counts,
+    /// How often a lease is renewed; less than half its length.
+    pub renew: Duration,
+    /// How long steps in hand may take to be handed back at shutdown.
+    pub shutdown: Duration,
+}
+
+/// What a worker works with.
+pub struct Deps {
+    pub store: Store,
+    pub queue: Arc<dyn Queue>,
+    pub drivers: Registry,
+    pub vaults: Arc<dyn VaultSource>,
+}
+
+pub(crate) struct Shared {
+    store: Store,
+    queue: Arc<dyn Queue>,
+    drivers: Registry,
+    vaults: Arc<dyn VaultSource>,
+    settings: Settings,
+    slots: Slots,
+    me: record::Worker,
+    tasks: TaskTracker,
+    /// Cancelled when steps in hand are to be handed back.
+    hand_back: CancellationToken,
+    /// Stands where a resource's name is needed for the whole.
+    whole: ResourceName,
+}
+
+impl Shared {
+    async fn now(&self) -> Result<Millis, Error> {
+        self.store.now().await.map_err(|error| Error::transient(error.to_string()))
+    }
+}
+
+/// Works until `token` is cancelled; then takes nothing more, hands back what it has in hand, and returns.
+pub async fn run(deps: Deps, settings: Settings, token: CancellationToken) -> Result<(), store::Error> {
+    let now = deps.store.now().await?;
+    let me = record::Worker {
+        id: settings.id.clone(),
+        pools: settings.pools.clone(),
+        types: deps.drivers.types(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        host: settings.host.clone(),
+        since: now,
+        beat: now,
+        draining: false,
+    };
+    let whole = ResourceName::try_from("(whole)".to_owned())
+        .map_err(|error| store::Error::Invalid(error.to_string()))?;
+    let shared = Arc::new(Shared {
+        store: deps.store,
+        queue: deps.queue,
+        drivers: deps.drivers,
+        vaults: deps.vaults,
+        slots: Slots::new(settings.slots),
+        me,
+        tasks: TaskTracker::new(),
+        hand_back: CancellationToken::new(),
+        whole,
+        settings,
+    });
+    heartbeat::once(&shared, false).await;
+    let intakes = TaskTracker::new();
+    for pool in &shared.settings.pools {
+        for lane in Lane::ALL {
+            let route = Route { pool: pool.clone(), lane };
+            for _ in 0..shared.slots.consumers(lane) {
+                intakes.spawn(intake::run(Arc::clone(&shared), route.clone(), token.child_token()));
+            }
+        }
+    }
+    let beats = tokio::spawn(heartbeat::run(Arc::clone(&shared), token.child_token()));
+    tracing::info!(worker = %shared.me.id, pools = ?shared.me.pools, types = ?shared.me.types, "worker started");
+    token.cancelled().await;
+
+    intakes.close();
+    intakes.wait().await;
+    shared.hand_back.cancel();
+    shared.tasks.close();
+    if tokio::time::timeout(shared.settings.shutdown, shared.tasks.wait()).await.is_err() {
+        tracing::warn!(left = shared.tasks.len(), "steps did not end in time; their leases will");
+    }
+    let _ended = beats.await;
+    heartbeat::gone(&shared).await;
+    tracing::info!(worker = %shared.me.id, "worker stopped");
+    Ok(())
+}

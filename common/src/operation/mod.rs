@@ -9,6 +9,8 @@
 
 pub mod machine;
 pub mod plan;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 

@@ -52,7 +52,11 @@ pub fn levels(resources: &[Resource]) -> Result<Vec<usize>, Circle> {
 pub fn snapshot(kinds: &Kinds, resources: &[Resource]) -> Plan {
     let (items, unprotected) = protectable(kinds, resources);
     let all = places(&items, |_| true);
-    let quiesce = places(&items, |resource| kinds.get(&resource.kind).is_some_and(|kind| kind.quiesce));
+    // A freeze has items of its own, behind the whole: a held copy runs on while its resource is thawed.
+    let frozen: Vec<_> =
+        items.iter().filter(|resource| kinds.get(&resource.kind).is_some_and(|kind| kind.quiesce)).cloned().collect();
+    let first = items.len() as u32 + 1;
+    let quiesce = if frozen.is_empty() { Vec::new() } else { vec![(first, first + frozen.len() as u32)] };
     let going = |verb, items| Stage { items, ..stage(verb, Of::Snapshot, When::Going, OnFailure::Stop) };
     let undo = |verb, items| Stage { items, ..stage(verb, Of::Snapshot, When::Undo { unless: 4 }, OnFailure::GoOn) };
     let whole = whole_after(&items);
@@ -65,7 +69,12 @@ pub fn snapshot(kinds: &Kinds, resources: &[Resource]) -> Plan {
         undo(Verb::Unseal, whole),
         undo(Verb::Discard, all),
     ];
-    Plan { items: with_whole(items, None), stages, unprotected }
+    let mut items = with_whole(items, None);
+    items.extend(frozen.into_iter().map(|resource| {
+        let pool = resource.pool.clone();
+        Item::new(Some(resource), None, pool)
+    }));
+    Plan { items, stages, unprotected }
 }
 
 /// `resources` are those to be restored, as they are to be after it.

@@ -82,4 +82,66 @@ impl Job {
     pub fn new(project: ProjectId, step: StepId, route: Route) -> Self {
         Self { v: Self::VERSION, project, step, route, trace: None }
     }
+
+    /// The message's body: JSON.
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::json!(self).to_string().into_bytes()
+    }
+
+    /// Reads a message's body. The version is looked at first: a later version may have any other shape.
+    pub fn decode(body: &[u8]) -> Result<Self, Unreadable> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            v: u64,
+        }
+        let Versioned { v } = serde_json::from_slice(body).map_err(|e| Unreadable::NotAJob(e.to_string()))?;
+        if v != u64::from(Self::VERSION) {
+            return Err(Unreadable::Version(v));
+        }
+        serde_json::from_slice(body).map_err(|e| Unreadable::NotAJob(e.to_string()))
+    }
+}
+
+/// Why a message was set aside.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    #[error("not a job: {0}")]
+    NotAJob(String),
+    /// Written by a later release than this one.
+    #[error("a job of version {0}; this process reads version {known}", known = Job::VERSION)]
+    Version(u64),
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ids::OperationId;
+
+    fn job() -> Job {
+        let step = StepId { operation: OperationId::next(), stage: 1, index: 7 };
+        let route = Route { pool: PoolName::default(), lane: Lane::Data };
+        Job::new("p1".parse().unwrap(), step, route)
+    }
+
+    #[test]
+    fn a_job_survives_its_encoding() {
+        let written = Job { trace: Some("00-1-2-01".to_owned()), ..job() };
+        assert_eq!(Job::decode(&written.encode()).unwrap(), written);
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored_and_unknown_versions_are_not() {
+        let mut body: serde_json::Value = serde_json::from_slice(&job().encode()).unwrap();
+        body["colour"] = "green".into();
+        assert!(Job::decode(body.to_string().as_bytes()).is_ok());
+        assert_eq!(Job::decode(br#"{"v": 2, "shape": "another"}"#), Err(Unreadable::Version(2)));
+    }
+
+    #[test]
+    fn what_is_no_job_is_said_to_be_none() {
+        for body in [&b""[..], b"[]", b"{}", b"{\"v\": 1}", b"\xff\xfe", b"{\"v\": -1}"] {
+            assert!(matches!(Job::decode(body), Err(Unreadable::NotAJob(_))), "{body:?}");
+        }
+    }
 }

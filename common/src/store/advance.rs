@@ -122,7 +122,7 @@ impl Store {
         let mut next = machine::next(&op.value, begun);
         if let Next::Start(stage) = next {
             // What comes may show that it should not: then something else comes next.
-            if self.before_stage(&mut batch, &mut op.value, stage, now).await? {
+            if self.before_stage(&mut batch, &mut op.value, stage).await? {
                 next = machine::next(&op.value, begun);
             }
         }

@@ -9,11 +9,12 @@
 //! 2. A batch whose preconditions do not hold changes nothing and answers [`Error::Conflict`], naming the first that
 //!    does not hold.
 //! 3. A put gives its key the batch's `seq` as version. Within a shard `seq` only grows, also across a delete and a new
-//!    put of the same key, so a version seen once never means another value.
+//!    put of the same key, and past commits that a crash lost, so a version seen once never means another value.
 //! 4. A batch is applied at most once, however often and late it is sent: a token applied in the last 15 minutes
 //!    answers with its stored result; a batch made more than 10 minutes ago is refused with [`Error::Stale`].
 //! 5. A counter that does not exist is zero. A counter that reaches exactly zero by an addition makes its `at_zero`
-//!    timer change in the same batch; a deleted counter is zero again and fires nothing.
+//!    timer change in the same batch; a deleted counter is zero again and fires nothing. A counter stays within
+//!    ±(2^53 - 1): a batch that would leave that range changes nothing and answers [`Error::Invalid`].
 //! 6. A timer has one time. Setting it replaces the time. `due` lists timers whose time is not after the store's
 //!    clock, earliest first within a shard.
 //! 7. `scan` lists keys in byte order, starting strictly after `after`, at most `limit` of them, all with the prefix.
@@ -21,8 +22,8 @@
 //! 9. A batch answered with success (and `durable`) is still there after the store is killed and started again. One
 //!    that is not `durable` may be lost by that, whole.
 //! 10. Time is the store's: `At::In` counts from the moment of the commit by the store's clock, in milliseconds.
-//! 11. An error that is not `Conflict`, `Stale` or `Refused` says nothing about whether the batch was applied; sending
-//!     the same batch again settles it.
+//! 11. An error that is not `Conflict`, `Stale`, `Refused` or `Invalid` says nothing about whether the batch was
+//!     applied; sending the same batch again settles it.
 
 use std::fmt;
 
@@ -133,7 +134,9 @@ pub enum Precondition {
 /// another one.
 ///
 /// Order of application: preconditions, puts, deletes, counter deletes, counters (in their order), timers (in their
-/// order). A key may be put or deleted once in a batch, not both; the same for counters and their deletes.
+/// order). A key may be put or deleted once in a batch, not both. A counter may be added to more than once, but not
+/// added to and deleted; timers may be named more than once, the last one stands. A time is at most 2^52 milliseconds.
+/// A batch that breaks this is refused with [`Error::Invalid`].
 #[derive(Debug, Clone)]
 pub struct Batch {
     pub(crate) shard: Shard,
@@ -247,6 +250,9 @@ pub enum Error {
     /// Nothing was written.
     #[error("the store refuses: {0}")]
     Refused(String),
+    /// The batch contradicts itself or leaves a counter's range: a fault of the caller. Nothing was written.
+    #[error("the change is not valid: {0}")]
+    Invalid(String),
     /// What the store holds can't be read. Not transient.
     #[error("the store holds what can't be read: {0}")]
     Corrupt(String),
@@ -291,7 +297,8 @@ pub trait Backend: Send + Sync + 'static {
     /// When a timer is set for, if it is set.
     async fn timer(&self, shard: Shard, id: &TimerId) -> Result<Option<Millis>, Error>;
 
-    /// The store's clock. May be estimated from a reading at most 5 s old; never goes back by more than 50 ms.
+    /// The store's clock. May be estimated from a reading at most 5 s old. Never goes back by more than 50 ms, unless
+    /// the store's own clock was set back by more than 2 s: then it follows.
     async fn now(&self) -> Result<Millis, Error>;
 
     /// Ok when a write would be accepted now.

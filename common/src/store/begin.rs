@@ -9,7 +9,7 @@ use super::keys::{self, Timer, count};
 use super::{Error, PATIENCE, Read, Store, backend, put};
 use crate::ids::{OperationId, ProjectId, SnapshotId};
 use crate::operation::plan::Plan;
-use crate::operation::{Item, Kind, Operation, Options, SCHEMA, State, machine};
+use crate::operation::{Item, Kind, Operation, Options, SCHEMA, State, Verb, machine};
 use crate::record::{Answer, Captured, Event, Shown, Snapshot, Stack, Status};
 use crate::store::Millis;
 
@@ -203,12 +203,7 @@ impl Store {
                     op.stages = plan.stages;
                     op.state = State::Running;
                     put_items(batch, &op, plan.items.iter().enumerate())?;
-                    match machine::next(&op, false) {
-                        machine::Next::Start(stage) => self.start_stage(batch, &mut op, stage, now),
-                        machine::Next::End(_) => {
-                            batch.set_timer(advance, At::NOW);
-                        }
-                    }
+                    self.start_first(batch, &mut op, now);
                 }
                 _ => {
                     op.state = State::Preparing;
@@ -220,6 +215,19 @@ impl Store {
         Ok(op)
     }
 
+    /// Starts the first stage of an operation whose items are all written down. A seal that comes first (nothing is
+    /// protected) is looked at before, as every seal is.
+    pub(super) fn start_first(&self, batch: &mut Batch, op: &mut Operation, now: Millis) {
+        match machine::next(op, false) {
+            machine::Next::Start(stage) if op.stages[usize::from(stage)].verb != Verb::Seal => {
+                self.start_stage(batch, op, stage, now);
+            }
+            _ => {
+                batch.set_timer(Timer::Advance(op.project.clone(), op.id).id(), At::NOW);
+            }
+        }
+    }
+
     /// Starts a stage: its counter, and the timers that publish its first window. The caller puts the operation.
     pub(super) fn start_stage(&self, batch: &mut Batch, op: &mut Operation, stage: u16, now: Millis) {
         machine::start(op, stage);
@@ -227,6 +235,9 @@ impl Store {
         let project = op.project.clone();
         let advance = Timer::Advance(project.clone(), op.id);
         let now_advance = backend::TimerChange::Set { id: advance.id(), at: At::NOW };
+        if op.current().is_some_and(|stage| stage.verb == Verb::Quiesce) {
+            op.frozen_at = Some(now);
+        }
         if let Some(stage_now) = op.current() {
             batch.set_timer(advance.id(), At::In(super::advance::RUNNING_LOOK));
             for item in stage_now.first_window(op.window) {

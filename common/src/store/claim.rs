@@ -166,7 +166,7 @@ pub(super) fn begin_run(item: &mut Item, step: StepId, verb: Verb, worker: &Work
 fn show_begin(batch: &mut Batch, op: &Operation, item: &Item, verb: Verb, now: Millis) -> Result<(), Error> {
     let (Some(action), Some(resource)) = (op.kind.action(), &item.resource) else { return Ok(()) };
     if item.started_at != Some(now)
-        || !matches!(verb, Verb::Check | Verb::Quiesce | Verb::Cut | Verb::Copy | Verb::Preview)
+        || !matches!(verb, Verb::Check | Verb::Cut | Verb::Copy | Verb::Preview)
     {
         return Ok(());
     }

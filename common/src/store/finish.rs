@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::backend::{At, Batch, TimerChange};
+use super::backend::{At, Batch, Due, Precondition, TimerChange};
 use super::begin::Rank;
 use super::claim::{Claimed, begin_run, millis, show_resource};
 use super::keys::{self, Timer, count};
@@ -22,7 +22,7 @@ use crate::types::Artifact;
 #[derive(Debug, Clone)]
 pub enum Ended {
     /// `artifact` is recorded; `result` is kept with the item.
-    Done { artifact: Option<Artifact>, result: Value },
+    Done { artifact: Option<Box<Artifact>>, result: Value },
     /// A cut that any worker can copy from.
     Cut { cut: Value, at: Millis },
     /// A cut that this worker holds: the item's copy is claimed by the same commit, and [`Store::finish`] returns it.
@@ -54,10 +54,10 @@ impl Store {
                 Ok(committed) => {
                     return Ok(goes_on.map(|next| Claimed { version: committed.seq, ..next }));
                 }
-                Err(backend::Error::Conflict(backend::Precondition::Version(key, version))) => {
+                Err(backend::Error::Conflict(Precondition::Version(key, version))) => {
                     let own = keys::item(&op.project, op.id, claimed.step.index);
                     if key == own {
-                        return Err(backend::Error::Conflict(backend::Precondition::Version(key, version)).into());
+                        return Err(backend::Error::Conflict(Precondition::Version(key, version)).into());
                     }
                     let read = self.operation(&claimed.operation.project, claimed.operation.id).await?;
                     (op, op_version) = (read.value, Some(read.version));
@@ -67,24 +67,17 @@ impl Store {
         }
     }
 
-    /// Takes an expired step from its worker: to be tried again, or failed if that was the last attempt. `false`: it
-    /// moved meanwhile.
-    pub(super) async fn expire(
-        &self,
-        op: &Operation,
-        op_version: u64,
-        item: Item,
-        item_version: u64,
-        index: u32,
-    ) -> Result<bool, Error> {
-        let stage = item.stage;
-        let worker = match &item.state {
-            ItemState::Running { worker, .. } => worker.to_string(),
-            _ => return Ok(false),
-        };
-        let Some(plan) = op.stages.get(usize::from(stage)) else { return Ok(false) };
+    /// Ends a step on behalf of a worker that can't: one that went away, or that never came. `false`: it moved
+    /// meanwhile.
+    ///
+    /// The timer must still stand where it was seen: a renewal moves it, and only it.
+    pub(super) async fn end_for(&self, look: super::looks::Held, due: &Due, ended: Ended) -> Result<bool, Error> {
+        let super::looks::Held { op, op_version, item, item_version, step } = look;
+        let Some(plan) = op.stages.get(usize::from(step.stage)) else { return Ok(false) };
+        let mut item = item;
+        item.stage = step.stage;
         let claimed = Claimed {
-            step: StepId { operation: op.id, stage, index },
+            step,
             verb: plan.verb,
             operation: op.clone(),
             snapshot: op.snapshot_of(plan, &item),
@@ -94,10 +87,9 @@ impl Store {
             version: item_version,
             item,
         };
-        let reason = format!("worker {worker} went away in the middle of it");
-        let run = Run { store: self, claimed: &claimed, op, op_version: Some(op_version) };
-        let ended = Ended::Retry { reason, after: Some(Duration::ZERO) };
-        let (batch, _) = run.batch(ended).await?;
+        let run = Run { store: self, claimed: &claimed, op: &op, op_version: Some(op_version) };
+        let (mut batch, _) = run.batch(ended).await?;
+        batch.require(Precondition::TimerAt(due.id.clone(), due.at));
         match self.settle(&batch, Duration::from_secs(1)).await {
             Ok(_) => Ok(true),
             Err(backend::Error::Conflict(_)) => Ok(false),

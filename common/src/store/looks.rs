@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::backend::{At, Due, Precondition, Shard, TimerId};
+use super::backend::{At, Due, Precondition, Shard};
 use super::keys::{self, Timer};
-use super::{Error, Store, backend, decode};
-use crate::ids::{OperationId, ProjectId};
+use super::{Ended, Error, Store, backend, decode};
+use crate::ids::{OperationId, ProjectId, StepId};
 use crate::operation::{Item, ItemState, Operation, State};
 use crate::queue::{Job, Route};
+use crate::record::Worker;
 use crate::store::Millis;
 
 /// How long a timer is out of others' sight while its taker acts on it, in milliseconds.
@@ -18,28 +19,52 @@ const HOLD: u64 = 10_000;
 #[derive(Debug)]
 pub enum Look {
     /// Publish this; the timer is set to look again if nobody claims it.
-    Publish(Box<Job>),
+    Publish(Box<Held>),
     /// Its worker's lease is over.
-    Expired(Box<Expired>),
+    Expired(Box<Held>),
     /// Nothing is to be done.
     Nothing,
 }
 
-#[derive(Debug)]
-pub struct Expired {
-    op: Operation,
-    op_version: u64,
-    item: Item,
-    item_version: u64,
-    index: u32,
+/// A step and what is recorded of it, as it was read.
+#[derive(Debug, Clone)]
+pub struct Held {
+    pub(super) op: Operation,
+    pub(super) op_version: u64,
+    pub(super) item: Item,
+    pub(super) item_version: u64,
+    pub(super) step: StepId,
 }
 
-/// A due timer about an item, read with what it is about.
+impl Held {
+    pub fn job(&self) -> Option<Job> {
+        let stage = self.op.stages.get(usize::from(self.step.stage))?;
+        let route = Route { pool: self.item.pool.clone(), lane: stage.verb.lane() };
+        let mut job = Job::new(self.op.project.clone(), self.step, route);
+        job.trace.clone_from(&self.op.trace);
+        Some(job)
+    }
+
+    /// Whether a worker can run it: it works in the pool and knows the type.
+    pub fn can_run(&self, worker: &Worker) -> bool {
+        let knows = |kind: &String| worker.types.iter().any(|known| known == kind);
+        !worker.draining
+            && worker.pools.contains(&self.item.pool)
+            && self.item.resource.as_ref().is_none_or(|resource| knows(&resource.kind))
+    }
+
+    /// How long the step has waited, counted from the start of its stage, in milliseconds.
+    fn waited(&self, now: Millis) -> u64 {
+        now.0.saturating_sub(self.op.stage_started_at.unwrap_or(now).0)
+    }
+}
+
+/// A due timer about an item, read with what it is about. One that is to be published is taken already.
 #[derive(Debug)]
 pub struct ItemLook {
     pub due: Due,
-    /// When to look again.
-    again: At,
+    /// When to look again, in milliseconds.
+    again: u64,
     pub look: Look,
 }
 
@@ -49,41 +74,39 @@ impl Store {
         Ok(self.backend.due(limit).await?)
     }
 
-    /// Takes a timer: out of sight for a while. `false`: another process has it.
-    pub async fn take(&self, due: &Due) -> Result<bool, Error> {
-        let takes = [(due.clone(), At::In(HOLD))];
-        Ok(!self.take_all(due.shard, &takes).await?.is_empty())
+    /// Takes a timer: out of others' sight for a while. `None`: another process has it.
+    pub async fn take(&self, due: &Due) -> Result<Option<Due>, Error> {
+        let takes = [(due.clone(), HOLD)];
+        Ok(self.take_all(due.shard, &takes).await?.pop())
     }
 
-    /// Takes timers of one shard, each to be due again at its time; returns those that were got. All in one commit,
-    /// and one by one if another process got any of them.
-    async fn take_all(&self, shard: Shard, takes: &[(Due, At)]) -> Result<Vec<TimerId>, Error> {
-        let mut got = Vec::new();
+    /// Takes timers of one shard, each to be due again after so many milliseconds; returns those that were got, with
+    /// their new times. All in one commit, and one by one if another process got any of them.
+    async fn take_all(&self, shard: Shard, takes: &[(Due, u64)]) -> Result<Vec<Due>, Error> {
         match self.take_together(shard, takes).await {
-            Ok(()) => got.extend(takes.iter().map(|(due, _)| due.id.clone())),
-            Err(Error::Backend(backend::Error::Conflict(_))) if takes.len() > 1 => {
-                for take in takes {
-                    match self.take_together(shard, std::slice::from_ref(take)).await {
-                        Ok(()) => got.push(take.0.id.clone()),
-                        Err(Error::Backend(backend::Error::Conflict(_))) => {}
-                        Err(error) => return Err(error),
-                    }
-                }
+            Err(Error::Backend(backend::Error::Conflict(_))) if takes.len() > 1 => {}
+            Err(Error::Backend(backend::Error::Conflict(_))) => return Ok(Vec::new()),
+            other => return other,
+        }
+        let mut got = Vec::new();
+        for take in takes {
+            match self.take_together(shard, std::slice::from_ref(take)).await {
+                Ok(taken) => got.extend(taken),
+                Err(Error::Backend(backend::Error::Conflict(_))) => {}
+                Err(error) => return Err(error),
             }
-            Err(Error::Backend(backend::Error::Conflict(_))) => {}
-            Err(error) => return Err(error),
         }
         Ok(got)
     }
 
-    async fn take_together(&self, shard: Shard, takes: &[(Due, At)]) -> Result<(), Error> {
+    async fn take_together(&self, shard: Shard, takes: &[(Due, u64)]) -> Result<Vec<Due>, Error> {
         let mut batch = self.batch(shard).await?.disposable();
         for (due, again) in takes {
             batch.require(Precondition::TimerAt(due.id.clone(), due.at));
-            batch.set_timer(due.id.clone(), *again);
+            batch.set_timer(due.id.clone(), At::In(*again));
         }
-        self.settle(&batch, Duration::from_secs(1)).await?;
-        Ok(())
+        let at = self.settle(&batch, Duration::from_secs(1)).await?.at;
+        Ok(takes.iter().map(|(due, again)| Due { at: Millis(at.0 + again), ..due.clone() }).collect())
     }
 
     /// Reads what due item timers of one shard are about, takes those that ask for something, and returns them.
@@ -106,7 +129,7 @@ impl Store {
             let item = item.map(|stored| decode::<Item>(&key, &stored)).transpose()?;
             let (look, again) = match (ops.get(&operation), item) {
                 (Some((op, version)), Some(item)) => look(op, *version, item.value, item.version, index, now),
-                _ => (Look::Nothing, At::NOW),
+                _ => (Look::Nothing, 0),
             };
             if matches!(look, Look::Nothing) {
                 clear.require(Precondition::TimerAt(due.id.clone(), due.at));
@@ -129,8 +152,16 @@ impl Store {
             .map(|look| (look.due.clone(), look.again))
             .collect();
         if !publish.is_empty() {
-            let got = self.take_all(shard, &publish).await?;
-            looks.retain(|look| !matches!(look.look, Look::Publish(_)) || got.contains(&look.due.id));
+            let got: BTreeMap<_, _> =
+                self.take_all(shard, &publish).await?.into_iter().map(|due| (due.id.clone(), due)).collect();
+            looks.retain_mut(|look| match (&look.look, got.get(&look.due.id)) {
+                (Look::Publish(_), Some(taken)) => {
+                    look.due = taken.clone();
+                    true
+                }
+                (Look::Publish(_), None) => false,
+                _ => true,
+            });
         }
         Ok(looks)
     }
@@ -155,17 +186,47 @@ impl Store {
     }
 
     /// Takes an expired step from its worker. It is published at its next look, which is at once.
-    pub async fn take_over(&self, expired: Expired) -> Result<bool, Error> {
-        let Expired { op, op_version, item, item_version, index } = expired;
-        self.expire(&op, op_version, item, item_version, index).await
+    /// `false`: the lease was renewed after all, or another process took it.
+    pub async fn take_over(&self, due: &Due, expired: Held) -> Result<bool, Error> {
+        let ItemState::Running { worker, .. } = &expired.item.state else { return Ok(false) };
+        let reason = format!("worker {worker} went away in the middle of it");
+        self.end_for(expired, due, Ended::Retry { reason, after: Some(Duration::ZERO) }).await
     }
 
-    /// A job could not be published: look again soon.
-    pub async fn publish_later(&self, due: &Due, after: Duration) -> Result<(), Error> {
+    /// No live worker can run a step: notes so, and fails it once it has waited for `placement_timeout`.
+    pub async fn unplaced(&self, due: &Due, held: Held) -> Result<(), Error> {
+        let waited = held.waited(self.now().await?);
+        let kind = held.item.resource.as_ref().map(|resource| format!(" that knows {}", resource.kind));
+        let note = format!("no live worker in pool {}{}", held.item.pool, kind.unwrap_or_default());
+        if waited >= super::claim::millis(self.settings.placement_timeout) {
+            let reason = format!("{note} for {} s; start one, or raise placement_timeout", waited / 1000);
+            self.end_for(held, due, Ended::Failed { reason, gone: false }).await?;
+            return Ok(());
+        }
+        if held.item.note.as_deref() != Some(&note) {
+            tracing::warn!(project = %held.op.project, step = %held.step, note, "step waits");
+            let key = keys::item(&held.op.project, held.op.id, held.step.index);
+            let mut batch = self.batch(due.shard).await?;
+            super::require_version(&mut batch, key.clone(), held.item_version);
+            super::put(&mut batch, key, &Item { note: Some(note), ..held.item })?;
+            match self.settle(&batch, Duration::from_secs(1)).await {
+                Ok(_) | Err(backend::Error::Conflict(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.look_later(due, Duration::from_secs(3)).await
+    }
+
+    /// Nothing can be done about a timer now: look again after that, unless it was set anew meanwhile (a claim or a
+    /// renewal put the lease's end there).
+    pub async fn look_later(&self, due: &Due, after: Duration) -> Result<(), Error> {
         let mut batch = self.batch(due.shard).await?.disposable();
+        batch.require(Precondition::TimerAt(due.id.clone(), due.at));
         batch.set_timer(due.id.clone(), At::In(super::claim::millis(after)));
-        self.settle(&batch, Duration::from_secs(1)).await?;
-        Ok(())
+        match self.settle(&batch, Duration::from_secs(1)).await {
+            Ok(_) | Err(backend::Error::Conflict(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Removes an answer that is a day old.
@@ -186,46 +247,29 @@ impl Store {
         self.settle(&batch, Duration::from_secs(1)).await?;
         Ok(())
     }
-
-    /// Notes on an item why it waits.
-    pub async fn note_waiting(&self, job: &Job, note: &str) -> Result<(), Error> {
-        let shard = self.shard(&job.project);
-        let key = keys::item(&job.project, job.step.operation, job.step.index);
-        let Some(mut item) = self.read::<Item>(shard, key.clone()).await? else { return Ok(()) };
-        if item.value.note.as_deref() == Some(note) || matches!(item.value.state, ItemState::Running { .. }) {
-            return Ok(());
-        }
-        item.value.note = Some(note.to_owned());
-        let mut batch = self.batch(shard).await?;
-        super::require_version(&mut batch, key.clone(), item.version);
-        super::put(&mut batch, key, &item.value)?;
-        match self.settle(&batch, Duration::from_secs(1)).await {
-            Ok(_) | Err(backend::Error::Conflict(_)) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
 }
 
 /// What an item's timer asks for now.
-fn look(op: &Operation, op_version: u64, item: Item, item_version: u64, index: u32, now: Millis) -> (Look, At) {
+fn look(op: &Operation, op_version: u64, item: Item, item_version: u64, index: u32, now: Millis) -> (Look, u64) {
+    let held = |item: Item, stage| {
+        let step = StepId { operation: op.id, stage, index };
+        Box::new(Held { op: op.clone(), op_version, item, item_version, step })
+    };
     if op.state != State::Running {
-        return (Look::Nothing, At::NOW);
+        return (Look::Nothing, 0);
     }
     if matches!(item.state, ItemState::Running { .. }) {
-        let expired = Expired { op: op.clone(), op_version, item, item_version, index };
-        return (Look::Expired(Box::new(expired)), At::NOW);
+        let stage = item.stage;
+        return (Look::Expired(held(item, stage)), 0);
     }
     let in_turn = item.waits_for(op.stage) && op.current().is_some_and(|stage| stage.contains(index));
     let held_before = item.stage > op.stage && item.state == ItemState::Ready;
     if !in_turn && !held_before {
-        return (Look::Nothing, At::NOW);
+        return (Look::Nothing, 0);
     }
     let stage = if held_before { item.stage } else { op.stage };
-    let Some(plan) = op.stages.get(usize::from(stage)) else { return (Look::Nothing, At::NOW) };
-    let step = crate::ids::StepId { operation: op.id, stage, index };
-    let mut job = Job::new(op.project.clone(), step, Route { pool: item.pool.clone(), lane: plan.verb.lane() });
-    job.trace.clone_from(&op.trace);
+    let held = held(item, stage);
     // 30 s, 1 min, 2 min … 15 min: as long again as it has waited so far.
-    let waited = now.0.saturating_sub(op.stage_started_at.unwrap_or(now).0);
-    (Look::Publish(Box::new(job)), At::In(waited.clamp(30_000, 900_000)))
+    let again = held.waited(now).clamp(30_000, 900_000);
+    (Look::Publish(held), again)
 }

@@ -18,14 +18,22 @@ pub mod backend;
 pub mod begin;
 mod cancel;
 pub mod claim;
+#[cfg(feature = "contract")]
+pub mod contract;
+pub mod embedded;
 mod error;
 mod finish;
 pub mod keys;
 pub mod looks;
+#[cfg(feature = "contract")]
+pub mod model;
 mod prepare;
 pub mod read;
+mod rules;
 pub mod snapshots;
 pub mod stacks;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod workers;
 
@@ -37,6 +45,7 @@ use serde::de::DeserializeOwned;
 
 pub use backend::{Backend, Millis, Shard};
 pub use begin::{Begun, Idempotency, Request};
+pub use claim::{Claimed, Renewed};
 pub use error::Error;
 pub use finish::Ended;
 

@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use super::backend::{At, Precondition};
+use super::backend::Precondition;
 use super::begin::INLINE;
-use super::keys::{self, Timer, count};
+use super::keys::{self, count};
 use super::{Error, Read, Store, backend, put, require_version};
 use crate::ids::{ProjectId, SnapshotId};
 use crate::operation::plan::{self, Plan};
-use crate::operation::{Kind, Operation, State, Verb, machine};
+use crate::operation::{Kind, Operation, State, Verb};
 use crate::types::Resource;
 
 impl Store {
@@ -45,12 +45,7 @@ impl Store {
         batch.count(count::steps(&project), i64::from(op.value.items) - before, None);
         op.value.stages = plan.stages;
         op.value.state = State::Running;
-        match machine::next(&op.value, false) {
-            machine::Next::Start(stage) => self.start_stage(&mut batch, &mut op.value, stage, now),
-            machine::Next::End(_) => {
-                batch.set_timer(Timer::Advance(project.clone(), id).id(), At::NOW);
-            }
-        }
+        self.start_first(&mut batch, &mut op.value, now);
         put(&mut batch, keys::operation(&project, id), &op.value)?;
         self.settle(&batch, Duration::from_secs(5)).await?;
         Ok(op.value.stage_started_at.is_none())

@@ -64,6 +64,11 @@ impl Store {
         Ok(self.snapshot_of_stack(project, stack, id).await?.value)
     }
 
+    /// A snapshot, whichever stack it is of.
+    pub async fn snapshot_by_id(&self, project: &ProjectId, id: SnapshotId) -> Result<Snapshot, Error> {
+        Ok(self.snapshot(project, id).await?.value)
+    }
+
     /// The snapshots of a stack, oldest first, safety snapshots among them.
     pub async fn list_snapshots(&self, project: &ProjectId, stack: StackId) -> Result<Vec<Snapshot>, Error> {
         self.all_snapshots_of(project, stack).await

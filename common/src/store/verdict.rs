@@ -55,14 +55,9 @@ impl Store {
         batch: &mut Batch,
         op: &mut Operation,
         stage: u16,
-        now: Millis,
     ) -> Result<bool, Error> {
         let Some(next) = op.stages.get(usize::from(stage)) else { return Ok(false) };
         let snapshot = match (next.verb, next.of) {
-            (Verb::Quiesce, _) => {
-                op.frozen_at = Some(now);
-                return Ok(false);
-            }
             (Verb::Seal, Of::Snapshot) => op.snapshot,
             (Verb::Seal, Of::Safety) => op.safety,
             _ => return Ok(false),
@@ -302,6 +297,8 @@ impl Store {
                 for snapshot in self.all_snapshots_of(project, op.stack).await? {
                     self.forget_snapshot(batch, &snapshot);
                 }
+                // The counter of the stack's snapshots goes as a whole.
+                batch.counters.retain(|counter| counter.key != count::snapshots_of(project, op.stack));
             }
             return Ok(());
         }

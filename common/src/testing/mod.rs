@@ -1,0 +1,3 @@
+//! Real servers for tests, each private to the test process and gone with it.
+
+pub mod rabbit;
