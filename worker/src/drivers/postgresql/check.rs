@@ -65,7 +65,7 @@ async fn readable(session: &Session) -> Result<(), Error> {
     if names.len() > 5 {
         names[5] = "and more".to_owned();
     }
-    Err(Error::Permanent(format!(
+    Err(Error::Unreadable(format!(
         "the connection's role may not read all of the database: {}. Grant it pg_read_all_data, or make it a superuser",
         names.join(", ")
     )))

@@ -159,5 +159,11 @@ pub(super) fn explain(doing: &str, error: &tokio_postgres::Error) -> Error {
     // By class: connection, rollback, resources, intervention. Of the rest: in use, locked, an I/O error.
     let passing = matches!(code.code().get(..2), Some("08" | "40" | "53" | "57"))
         || [SqlState::OBJECT_IN_USE, SqlState::LOCK_NOT_AVAILABLE, SqlState::IO_ERROR].contains(code);
-    if passing { Error::transient(reason) } else { Error::Permanent(reason) }
+    // A database that takes no connections; damaged data or catalogues.
+    let unreadable = *code == SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE || code.code().starts_with("XX");
+    match (passing, unreadable) {
+        (true, _) => Error::transient(reason),
+        (_, true) => Error::Unreadable(reason),
+        _ => Error::Permanent(reason),
+    }
 }

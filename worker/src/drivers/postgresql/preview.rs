@@ -32,7 +32,7 @@ pub(super) async fn preview(
                 notes.push(format!("the database has {size} bytes now and is dropped after the swap"));
             }
             // It is replaced whole; that its tables can't be listed takes only their names from the preview.
-            Err(error @ (Error::Permanent(_) | Error::Unsupported(_))) => {
+            Err(error @ (Error::Permanent(_) | Error::Unsupported(_) | Error::Unreadable(_))) => {
                 preview.overwrites = 1;
                 preview.sample = vec![format!("overwrite database {database:?}")];
                 notes.push(format!("what is in the database now can't be listed: {error}"));

@@ -242,7 +242,7 @@ fn judge(program: &'static str, status: ExitStatus, stderr: &str) -> Ended {
             "{reason}. The database has more tables than the server's lock table has room for: raise \
              max_locks_per_transaction (a restart of the server)"
         ))
-    } else if has(&["password authentication failed", "permission denied", "no password supplied"]) {
+    } else if has(&["password authentication failed", "no password supplied"]) {
         Error::Permanent(reason)
     } else if status.code().is_none()
         || has(&[
@@ -262,6 +262,9 @@ fn judge(program: &'static str, status: ExitStatus, stderr: &str) -> Ended {
         ])
     {
         Error::transient(reason)
+    } else if program == "pg_dump" {
+        // Rights that are missing, pages that are damaged.
+        Error::Unreadable(reason)
     } else {
         Error::Permanent(reason)
     })

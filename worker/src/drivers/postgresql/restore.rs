@@ -99,8 +99,9 @@ impl<'a> Restore<'a> {
             State::Nothing | State::Partial => self.plan().await?,
             State::Whole | State::Swapped => self.replaced(),
         };
+        // What is made before the swap is ours alone, and the lock keeps a second self away from it: a store that is away
+        // for a while, and with it the lease, stops nothing here. The swap asks for the lease.
         for stage in Stage::after(state) {
-            self.ctx.go_on()?;
             self.stage(*stage).await?;
         }
         Ok(preview)

@@ -22,6 +22,14 @@ fn permanent<T>(result: Result<T, Error>) -> String {
     }
 }
 
+fn unreadable<T>(result: Result<T, Error>) -> String {
+    match result {
+        Err(Error::Unreadable(reason)) => reason,
+        Err(other) => panic!("not unreadable: {other:?}"),
+        Ok(_) => panic!("it should have failed"),
+    }
+}
+
 /// How soon a cancelled step has to be back. The contract says a second; the rest is for busy machines. What is
 /// cancelled here would go on for minutes.
 const AT_ONCE: Duration = Duration::from_secs(8);
@@ -341,9 +349,9 @@ async fn who_may_not_and_what_is_not_there() {
     connection.set.password_file = Some(file.path().to_owned());
     connection.set.user = "fault_poor".to_owned();
     let poor = Rig::of(connection.clone(), "fault_rights");
-    let reason = permanent(poor.driver.check(&poor.ctx()).await);
+    let reason = unreadable(poor.driver.check(&poor.ctx()).await);
     assert!(reason.contains("table public.t") && reason.contains("large object"), "{reason}");
-    assert!(permanent(poor.driver.cut(&poor.ctx()).await.map(|_| ())).contains("permission denied"));
+    assert!(unreadable(poor.driver.cut(&poor.ctx()).await.map(|_| ())).contains("permission denied"));
 
     connection.set.projects = Default::default();
     let denied = Rig::of(connection.clone(), "fault_rights");
@@ -405,4 +413,56 @@ async fn what_a_restore_left_behind_is_listed_and_removed() {
         rig.driver.remove(&ours[0]).await.unwrap();
         assert_eq!(rig.leftovers(ctx.step).await, "");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_database_is_unreadable_and_can_be_restored() {
+    let mut server = start(&[]);
+    let rig = Rig::of(connection(&server), "fault_damaged");
+    rig.admin("CREATE DATABASE fault_damaged").await;
+    rig.sql(BIG).await;
+    let artifact = rig.copied().await;
+    rig.sql("CHECKPOINT").await;
+    let file = rig.ask("fault_damaged", "SELECT pg_relation_filepath('big')").await;
+    server.halt();
+    let file = server.login().0.join("data").join(file);
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[3 * 8192..4 * 8192].fill(0xaa);
+    std::fs::write(&file, bytes).unwrap();
+    server.resume().unwrap();
+
+    let ctx = rig.ctx();
+    let cut = done(rig.driver.cut(&ctx).await);
+    assert!(unreadable(rig.driver.copy(&ctx, cut).await).contains("invalid page"));
+    assert_eq!(rig.stored(&ctx).await, 0);
+    done(rig.driver.restore(&rig.ctx(), &artifact).await);
+    assert_eq!(rig.ask("fault_damaged", "SELECT count(*) FROM big").await, "20000");
+
+    // A database that lets nobody in can't be read either, and can be replaced.
+    rig.admin("ALTER DATABASE fault_damaged ALLOW_CONNECTIONS false").await;
+    unreadable(rig.driver.check(&rig.ctx()).await);
+    done(rig.driver.restore(&rig.ctx(), &artifact).await);
+    assert_eq!(rig.ask("fault_damaged", "SELECT count(*) FROM big").await, "20000");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_ran_out_stops_a_restore_only_at_its_swap() {
+    let rig = Rig::new("fault_away").await;
+    rig.sql("CREATE TABLE t AS SELECT 1 AS n").await;
+    let artifact = rig.copied().await;
+    rig.sql("UPDATE t SET n = 2").await;
+    let mut ctx = rig.ctx();
+    // The store is away: nobody renews, and nobody says that the lease is lost.
+    ctx.lease = Lease::new(1, Instant::now(), Duration::ZERO);
+    let restore = Restore::begin(&ctx, &rig.connection, &artifact, "fault_away").await.unwrap();
+    assert_eq!(restore.run().await, Err(Error::LeaseLost));
+    drop(restore);
+    assert_eq!(rig.ask("fault_away", "SELECT n FROM t").await, "2");
+    assert!(rig.leftovers(ctx.step).await.ends_with("_new"));
+    let again = rig.ctx_of(ctx.step);
+    let preview = done(rig.driver.restore(&again, &artifact).await);
+    // The work is not done again: nothing more was poured.
+    assert_eq!((again.progress.sample().bytes, preview.overwrites), (0, 1));
+    assert_eq!(rig.ask("fault_away", "SELECT n FROM t").await, "1");
+    assert_eq!(rig.leftovers(ctx.step).await, "");
 }
