@@ -28,8 +28,6 @@ mod finish;
 pub mod keys;
 pub mod looks;
 #[cfg(feature = "contract")]
-pub mod faulty;
-#[cfg(feature = "contract")]
 pub mod model;
 mod prepare;
 pub mod read;
