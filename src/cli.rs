@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use stacksnap_common::config::Sources;
 
 use crate::client::{Target, operation, snapshot, stack};
+use crate::demo::Demo;
 use crate::exit;
 
 #[derive(Debug, Parser)]
@@ -23,6 +24,15 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run the whole service in one process; needs nothing else
+    Serve(ConfigFlags),
+    /// Run only the API; workers are reached through Redis and RabbitMQ
+    Api(ConfigFlags),
+    /// Run only a worker
+    Worker(ConfigFlags),
+    /// Show the main job on real data: snapshot, damage, restore, compare; leaves nothing behind
+    Demo(Demo),
+
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -13,7 +13,9 @@ mod tree;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use stacksnap_common::config::{Config, DirectoryRoot};
+use stacksnap_common::config::{Config, DirectoryRoot, Telemetry};
+use stacksnap_common::ids::ProjectId;
+use stacksnap_common::telemetry;
 use stacksnap_common::types::Preview;
 
 use crate::client::{Client, output};
@@ -45,7 +47,18 @@ pub struct Demo {
 }
 
 impl Demo {
-    pub async fn run(self) -> Result<(), Failure> {
+    pub fn main(self) -> Result<(), Failure> {
+        let runtime =
+            tokio::runtime::Runtime::new().map_err(|error| Failure::failed(format!("can't start: {error}")))?;
+        let telemetry =
+            Telemetry { level: if self.verbose { "info" } else { "error" }.to_owned(), ..Telemetry::default() };
+        telemetry::init(&telemetry).map_err(|error| Failure::failed(error.to_string()))?;
+        let ended = runtime.block_on(self.run());
+        runtime.shutdown_background();
+        ended
+    }
+
+    async fn run(self) -> Result<(), Failure> {
         let place = Place::new()?;
         let result = tokio::select! {
             result = self.play(&place) => result,
@@ -63,14 +76,16 @@ impl Demo {
         match &database {
             Some(database) => say(&format!("made      a database of {}", database.size())),
             None if self.no_database => {}
-            None => say("note      no PostgreSQL is installed here: the database is left out (Debian's package: postgresql)"),
+            None => say(
+                "note      no PostgreSQL is installed here: the database is left out (Debian's package: postgresql)",
+            ),
         }
 
         let mut config = Config { data_dir: place.path("service"), ..Config::default() };
         config.listen.set_port(0);
         config.directory_root = vec![DirectoryRoot { project: None, path: tree.path.clone() }];
-        config.telemetry.level = if self.verbose { "info" } else { "error" }.to_owned();
-        config.postgresql.extend(database.as_ref().map(|database| ("demo".to_owned(), database.connection(PROJECT))));
+        let project: ProjectId = PROJECT.parse().map_err(|error| Failure::failed(format!("{error}")))?;
+        config.postgresql.extend(database.as_ref().map(|database| ("demo".to_owned(), database.connection(project))));
         let service = process::start(config, process::Role::Serve).await?;
         let played = self.act(&format!("http://{}", service.address), &tree, database.as_ref()).await;
         service.stop().await;
@@ -122,7 +137,10 @@ impl Demo {
         let began = Instant::now();
         let reply = client.http.post(&[&of_snapshot[..], &["restore"]].concat(), None).await?;
         done(&client, &reply.operation()).await?;
-        say(&format!("restored  in {:.1} s, after a safety snapshot of the damaged state", began.elapsed().as_secs_f64()));
+        say(&format!(
+            "restored  in {:.1} s, after a safety snapshot of the damaged state",
+            began.elapsed().as_secs_f64()
+        ));
 
         let mut found = tree.differences().await?;
         found.extend(differences(database).await?);
@@ -130,7 +148,10 @@ impl Demo {
             say(&format!("DIFFERS   {difference}"));
         }
         if !found.is_empty() {
-            return Err(Failure::failed(format!("{} after the restore", output::counted(found.len() as u64, "difference"))));
+            return Err(Failure::failed(format!(
+                "{} after the restore",
+                output::counted(found.len() as u64, "difference")
+            )));
         }
         say(&format!("compared  {}: every byte, mode, time, link and attribute is what it was", tree.size()));
         if let Some(database) = database {

@@ -2,14 +2,17 @@
 //!
 //! - `cli.rs`: the command line. `exit.rs`: the exit statuses.
 //! - `client/`: speaks to a running service; one file a verb.
-//! - `config/`: `config check`.
+//! - `process/`: `serve`, `api` and `worker`, put together from their parts.
+//! - `config/`: `config check`. `demo/`: the main job on real data.
 
 #![expect(unreachable_pub, reason = "a binary exports nothing; here `pub` says what a module offers to the others")]
 
 mod cli;
 mod client;
 mod config;
+mod demo;
 mod exit;
+mod process;
 
 use std::process::ExitCode;
 
@@ -41,6 +44,10 @@ fn tls() {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Serve(flags) => process::main(process::Role::Serve, flags),
+        Command::Api(flags) => process::main(process::Role::Api, flags),
+        Command::Worker(flags) => process::main(process::Role::Worker, flags),
+        Command::Demo(demo) => demo.main(),
         Command::Config(ConfigCommand::Check(flags)) => block_on(config::check::run(flags)),
         Command::Config(ConfigCommand::Default) => {
             print!("{}", stacksnap_common::config::DEFAULT);

@@ -40,13 +40,13 @@ pub fn prepare(config: &Config, role: Role, parts: &Parts) -> Result<(Deps, Sett
 }
 
 fn drivers(config: &Config) -> Registry {
-    let roots = config.directory_root.iter().map(|root| directory::AllowedRoot {
-        project: root.project.clone(),
-        path: root.path.clone(),
-    });
-    let directory = Directory::new(roots.collect(), config.data_dir.join("control"));
-    let connections = postgresql::settings::Connections::new(config.postgresql.clone());
-    Ok(Registry::default().with(Arc::new(directory)).with(Arc::new(Postgresql::new(connections))))
+    let roots = config
+        .directory_root
+        .iter()
+        .map(|root| directory::AllowedRoot { project: root.project.clone(), path: root.path.clone() });
+    let settings = directory::Settings { roots: roots.collect(), control: config.data_dir.join("control") };
+    let connections = Connections::new(config.postgresql.clone());
+    Registry::default().with(Arc::new(Directory::new(settings))).with(Arc::new(Postgresql::new(connections)))
 }
 
 /// The host's name, as far as it fits an id.

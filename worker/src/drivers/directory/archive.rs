@@ -20,6 +20,9 @@ pub(crate) trait Archive: Send + Sync {
     /// All entries: depth first, parents first, siblings sorted by their bytes, the root first. May be walked again.
     fn entries(&self) -> Result<EntryIter<'_, Self::Content>, Error>;
 
+    /// Bytes that the content takes on disk, at least: long holes need not be counted.
+    fn room(&self, entry: &Entry, content: &Self::Content) -> u64;
+
     /// Whether the open file, which has the recorded size, has the recorded content: every byte compared, or its
     /// SHA-256. The file's offset may move.
     fn same(&self, entry: &Entry, content: &Self::Content, file: &File) -> Result<bool, Error>;

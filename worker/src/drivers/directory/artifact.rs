@@ -44,19 +44,16 @@ impl Data {
 }
 
 /// The artifact of a copy that is in the vault now.
-pub(crate) fn of(
-    ctx: &Ctx,
-    properties: &Properties,
-    notes: &Notes,
-    stored: Stored,
-    unfinished: &[StepId],
-) -> Artifact {
+pub(crate) fn of(ctx: &Ctx, properties: &Properties, notes: &Notes, stored: Stored, unfinished: &[StepId]) -> Artifact {
     let (mounts, unreadable) = notes.left_out();
     let mut warnings: Vec<String> = unfinished
         .iter()
         .take(10)
         .map(|step| {
-            format!("a restore of this directory (operation {}) had not been finished when it was copied", step.operation)
+            format!(
+                "a restore of this directory (operation {}) had not been finished when it was copied",
+                step.operation
+            )
         })
         .collect();
     warnings.extend(notes.warnings());

@@ -126,10 +126,6 @@ impl Names {
         self.next += 1;
         Some(slice(&self.bytes, span))
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.spans.is_empty()
-    }
 }
 
 fn slice(bytes: &[u8], (start, length): (u32, u8)) -> &[u8] {

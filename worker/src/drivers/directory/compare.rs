@@ -33,8 +33,12 @@ use crate::vault::tree::{Entry, Kind, Meta};
 pub(crate) struct Change {
     pub(crate) path: Vec<Vec<u8>>,
     pub(crate) action: Action,
-    /// Bytes that will be written.
+    /// Something is at the path already.
+    pub(crate) there: bool,
+    /// Bytes of content that will be written.
     pub(crate) bytes: u64,
+    /// Bytes on disk that this takes, at least.
+    pub(crate) takes: u64,
     /// Bytes on disk that will be free afterwards.
     pub(crate) frees: u64,
 }
@@ -227,7 +231,7 @@ impl<A: Archive> Comparison<'_, A> {
         &mut self,
         path: &names::Path,
         action: Action,
-        entry: Option<&Entry>,
+        recorded: Option<&Recorded<A::Content>>,
         stat: Option<&Statx>,
     ) -> Result<(), Error> {
         let shown = names::show(path);
@@ -242,17 +246,19 @@ impl<A: Archive> Comparison<'_, A> {
         if stat.is_some_and(is_locked) {
             self.blocker(format!("{shown} is immutable or append-only; clear that with chattr -i, chattr -a"))?;
         }
-        if let Some(entry) = entry {
+        if let Some((entry, _)) = recorded {
             self.may(entry, &action, stat)?;
         }
         let written = matches!(action, Action::Make | Action::Replace);
-        let bytes = entry.filter(|entry| written && entry.kind == Kind::File).map_or(0, |entry| entry.meta.size);
+        let file = recorded.filter(|(entry, _)| written && entry.kind == Kind::File);
+        let bytes = file.map_or(0, |(entry, _)| entry.meta.size);
+        let takes = file.map_or(0, |(entry, content)| self.archive.room(entry, content));
         let last_link = stat.filter(|stat| stat.stx_nlink == 1);
         let frees = match action {
             Action::Make | Action::Adjust => 0,
             _ => last_link.map_or(0, |stat| stat.stx_blocks.saturating_mul(512)),
         };
-        (self.give)(Outcome::Change(Change { path: path.to_vec(), action, bytes, frees }))
+        (self.give)(Outcome::Change(Change { path: path.to_vec(), there: stat.is_some(), action, bytes, takes, frees }))
     }
 
     /// Names what this process may not do to make the entry what it was.
@@ -283,7 +289,7 @@ impl<A: Archive> Comparison<'_, A> {
         let entry = &recorded.0;
         self.holder(&entry.path);
         let action = self.join_group(entry, None).unwrap_or(Action::Make);
-        self.change(&entry.path, action, Some(entry), None)
+        self.change(&entry.path, action, Some(recorded), None)
     }
 
     /// On disk, not in the snapshot.
@@ -339,7 +345,7 @@ impl<A: Archive> Comparison<'_, A> {
             What::Entry(stat) => stat,
             What::Vanished => {
                 let action = self.join_group(entry, None).unwrap_or(Action::Make);
-                return self.change(path, action, Some(entry), None).map(|()| false);
+                return self.change(path, action, Some(recorded), None).map(|()| false);
             }
             What::Mount => {
                 let text = format!("{} is a mount point now: left as it is", names::show(path));
@@ -359,7 +365,7 @@ impl<A: Archive> Comparison<'_, A> {
         let wanted_directory = entry.kind == Kind::Directory;
         if directory != wanted_directory {
             let action = self.join_group(entry, None).unwrap_or(Action::Replace);
-            self.change(path, action, Some(entry), Some(stat))?;
+            self.change(path, action, Some(recorded), Some(stat))?;
             if directory {
                 self.enter(path, stat, Fate::Replaced);
             }
@@ -384,7 +390,7 @@ impl<A: Archive> Comparison<'_, A> {
             other => other,
         };
         match action {
-            Some(action) => self.change(path, action, Some(entry), Some(stat))?,
+            Some(action) => self.change(path, action, Some(recorded), Some(stat))?,
             None => (self.give)(Outcome::Finding(Finding::Unchanged))?,
         }
         if directory {

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use rustix::fs::{SeekFrom, Statx, seek};
 use rustix::io::Errno;
 
-use super::{beneath, errors};
 use super::notes::Notes;
+use super::{beneath, errors};
 use crate::driver::{Ctx, Error};
 
 pub(crate) struct FileReader {
@@ -80,8 +80,7 @@ impl FileReader {
         if std::mem::replace(&mut self.checked, true) {
             return Ok(());
         }
-        let now =
-            beneath::stat_open(self.file.as_fd()).map_err(|errno| errors::entry("look at", &self.path, errno))?;
+        let now = beneath::stat_open(self.file.as_fd()).map_err(|errno| errors::entry("look at", &self.path, errno))?;
         let same = now.stx_size == self.stat.stx_size
             && now.stx_mtime.tv_sec == self.stat.stx_mtime.tv_sec
             && now.stx_mtime.tv_nsec == self.stat.stx_mtime.tv_nsec;

@@ -36,6 +36,10 @@ impl Archive for Recorded {
         })))
     }
 
+    fn room(&self, entry: &Entry, content: &Self::Content) -> u64 {
+        content.as_ref().map_or(0, |content| self.tree.distinct_bytes(content)).min(entry.meta.size)
+    }
+
     fn same(&self, entry: &Entry, content: &Self::Content, file: &File) -> Result<bool, Error> {
         let content = content.clone().unwrap_or_default();
         let read = Stoppable { file, work: &self.work };
@@ -52,10 +56,13 @@ impl Archive for Recorded {
     ) -> Result<(), WriteError> {
         // A failure of the file system, which the vault would only pass on as text.
         let failed: Mutex<Option<WriteError>> = Mutex::new(None);
-        let contents = files.iter().enumerate().map(|(at, ((_, content), _))| (at, content.clone().unwrap_or_default()));
+        let contents =
+            files.iter().enumerate().map(|(at, ((_, content), _))| (at, content.clone().unwrap_or_default()));
         let written = self.tree.read_files(contents, THREADS, &self.work, |at, content| {
             let ((entry, _), sink) = &files[at];
-            let (mut buffer, mut offset) = (vec![0; BUFFER], 0);
+            // One byte more than a small file has, so that its end is met in the same buffer.
+            let room = usize::try_from(entry.meta.size + 1).unwrap_or(BUFFER).min(BUFFER);
+            let (mut buffer, mut offset) = (vec![0; room], 0);
             loop {
                 let length = content.read(&mut buffer)?;
                 if length == 0 {

@@ -31,7 +31,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// Takes in one outcome of the comparison. `bytes` is how much of a file's content takes room on disk.
+    /// Takes in one outcome of the comparison.
     pub(crate) fn add(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Finding(Finding::Unchanged) => self.preview.unchanged += 1,
@@ -46,6 +46,7 @@ impl Summary {
     fn change(&mut self, change: &Change) {
         let (count, word) = match change.action {
             Action::Make => (&mut self.preview.creates, "create"),
+            Action::Link(_) if !change.there => (&mut self.preview.creates, "link"),
             Action::Link(_) => (&mut self.preview.overwrites, "link"),
             Action::Replace => (&mut self.preview.overwrites, "overwrite"),
             Action::Adjust => {
@@ -62,7 +63,7 @@ impl Summary {
         self.preview.bytes += change.bytes;
         if matches!(change.action, Action::Make | Action::Replace) {
             self.made += 1;
-            self.group.0 += change.bytes.next_multiple_of(4096);
+            self.group.0 += change.takes.next_multiple_of(4096);
             self.group.1 += change.frees;
             self.peak = self.peak.max(self.used + i128::from(self.group.0));
             if self.group.0 >= GROUP_BYTES {

@@ -187,7 +187,14 @@ impl Lines {
             "remove-with" => Action::RemoveWith,
             _ => return Err(wrong()),
         };
-        Ok(Some(Change { path: names::shown(path).ok_or_else(wrong)?, action, bytes: 0, frees: 0 }))
+        Ok(Some(Change {
+            path: names::shown(path).ok_or_else(wrong)?,
+            action,
+            there: false,
+            bytes: 0,
+            takes: 0,
+            frees: 0,
+        }))
     }
 }
 

@@ -64,6 +64,10 @@ impl Archive for Copy {
         })))
     }
 
+    fn room(&self, entry: &Entry, (): &()) -> u64 {
+        entry.meta.size.min(200_000)
+    }
+
     fn same(&self, entry: &Entry, (): &(), file: &File) -> Result<bool, Error> {
         let ours = self.open(entry);
         let (mut a, mut b) = (vec![0; 65536], vec![0; 65536]);
@@ -107,7 +111,8 @@ impl Archive for Copy {
 
 /// A directory `was` that stands for the snapshot, and one `now` that is restored from it, and a control directory.
 pub(crate) struct Bench {
-    pub(crate) base: tempfile::TempDir,
+    pub(crate) base: PathBuf,
+    _temporary: Option<tempfile::TempDir>,
     pub(crate) step: StepId,
     pub(crate) exclude: Vec<String>,
     pub(crate) fence: u64,
@@ -117,12 +122,27 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        let base = tempfile::tempdir().unwrap();
+        let temporary = tempfile::tempdir().unwrap();
         for name in ["was", "now"] {
-            std::fs::create_dir(base.path().join(name)).unwrap();
+            std::fs::create_dir(temporary.path().join(name)).unwrap();
         }
         let step = StepId { operation: OperationId::next(), stage: 1, index: 0 };
-        Self { base, step, exclude: Vec::new(), fence: 1, fail_after: u64::MAX, progress: Progress::default() }
+        let bench = Self::at(temporary.path(), step);
+        Self { _temporary: Some(temporary), ..bench }
+    }
+
+    /// One that is there, for a second process.
+    pub(crate) fn at(base: &Path, step: StepId) -> Self {
+        let base = base.canonicalize().unwrap();
+        Self {
+            base,
+            _temporary: None,
+            step,
+            exclude: Vec::new(),
+            fence: 1,
+            fail_after: u64::MAX,
+            progress: Progress::default(),
+        }
     }
 
     /// Both directories the same, of all kinds of entries.
@@ -135,21 +155,21 @@ impl Bench {
     }
 
     pub(crate) fn was(&self) -> PathBuf {
-        self.base.path().join("was")
+        self.base.join("was")
     }
 
     pub(crate) fn now(&self) -> PathBuf {
-        self.base.path().join("now")
+        self.base.join("now")
     }
 
     pub(crate) fn place(&self) -> Place {
-        let base = self.base.path().canonicalize().unwrap();
+        let base = self.base.clone();
         let roots = [AllowedRoot { project: None, path: base.clone() }];
         Place::find(&roots, &"p".parse().unwrap(), base.join("now").to_str().unwrap()).unwrap()
     }
 
     pub(crate) fn control(&self) -> Control {
-        Control::new(self.base.path().join("control"))
+        Control::new(self.base.join("control"))
     }
 
     pub(crate) fn restore(&self) -> Result<Preview, Error> {
@@ -159,7 +179,7 @@ impl Bench {
     pub(crate) fn restore_if(&self, go_on: &(dyn Fn() -> Result<(), Error> + Sync)) -> Result<Preview, Error> {
         let lock = self.control().lock(&self.place(), Use::Restore).unwrap();
         assert!(lock.is_some(), "the directory is locked");
-        self.ordered(go_on, |order| run(order))
+        self.ordered(go_on, run)
     }
 
     pub(crate) fn plan(&self) -> Preview {

@@ -11,7 +11,7 @@ use super::testing::Bench;
 use crate::driver::Error;
 use crate::drivers::directory::sample;
 
-/// Restores, and once more: then there is nothing to do.
+/// Restores, and looks once more: then there is nothing to do.
 #[track_caller]
 fn restored(bench: &Bench) {
     let plan = bench.plan();
@@ -26,7 +26,7 @@ fn restored(bench: &Bench) {
 
 #[test]
 fn every_kind_of_damage_is_undone() {
-    for seed in 0..6 {
+    for seed in 0..4 {
         let bench = Bench::filled(seed, 250);
         sample::damage(&bench.now(), seed + 100).unwrap();
         assert!(bench.differences().len() > 30);
@@ -71,7 +71,7 @@ fn what_is_unchanged_is_not_written() {
 #[test]
 fn nothing_outside_is_reached_through_links() {
     let bench = Bench::filled(5, 60);
-    let outside = bench.base.path().join("outside");
+    let outside = bench.base.join("outside");
     fs::create_dir(&outside).unwrap();
     fs::write(outside.join("one"), "not to be touched").unwrap();
     fs::write(outside.join("a"), "not to be touched").unwrap();
@@ -97,7 +97,7 @@ fn holes_stay_holes_and_links_stay_links() {
     file.set_len(64 << 20).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, b"end", (64 << 20) - 3).unwrap();
     fs::write(bench.was().join("a"), "x").unwrap();
-    fs::hard_link(bench.was().join("a"), bench.base.path().join("outside")).unwrap();
+    fs::hard_link(bench.was().join("a"), bench.base.join("outside")).unwrap();
     restored(&bench);
     assert!(fs::metadata(bench.now().join("sparse")).unwrap().blocks() < 1000);
     // The recorded link to the outside is not made again, and said so.
@@ -188,7 +188,7 @@ fn a_directory_replaced_under_way_is_noticed() {
     let error = bench
         .restore_if(&|| {
             if moved.fetch_add(1, Ordering::Relaxed) == 20 {
-                fs::rename(bench.now(), bench.base.path().join("moved")).unwrap();
+                fs::rename(bench.now(), bench.base.join("moved")).unwrap();
                 fs::create_dir(bench.now()).unwrap();
             }
             Ok(())
@@ -196,4 +196,42 @@ fn a_directory_replaced_under_way_is_noticed() {
         .unwrap_err();
     assert!(error.to_string().contains("replaced by another directory"), "{error}");
     assert_eq!(fs::read_dir(bench.now()).unwrap().count(), 0, "the new one is not touched");
+}
+
+/// Somebody swaps directories for links that lead out, all the time, while a restore works.
+#[test]
+fn a_race_for_a_way_out_is_lost() {
+    let bench = Bench::filled(11, 150);
+    let outside = bench.base.join("outside");
+    fs::create_dir(&outside).unwrap();
+    sample::build(&outside, 12, sample::Size { entries: 60, largest: 10_000 }).unwrap();
+    let before = sample::manifest(&outside).unwrap();
+    let parent = bench.now();
+    let aside = bench.base.join("aside");
+    for seed in 0..6 {
+        sample::damage(&parent, seed).unwrap();
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::SeqCst) {
+                    for name in ["names", "kinds", "part-000", "deep"] {
+                        let path = parent.join(name);
+                        if fs::rename(&path, &aside).is_ok() {
+                            let _ = symlink(&outside, &path);
+                            std::thread::yield_now();
+                            let _ = fs::remove_file(&path);
+                            let _ = fs::rename(&aside, &path);
+                            let _ = fs::remove_dir_all(&aside);
+                            let _ = fs::remove_file(&aside);
+                        }
+                    }
+                }
+            });
+            // It may fail, for what it needs is taken from under it; but it stays inside.
+            let _ = bench.restore();
+            stop.store(true, Ordering::SeqCst);
+        });
+    }
+    assert_eq!(before.differences(&sample::manifest(&outside).unwrap()), []);
+    restored(&bench);
 }
