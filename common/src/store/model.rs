@@ -68,6 +68,18 @@ impl Model {
         Self { parts: Mutex::new(parts), ..Self::with_clock(self.shards, self.clock.clone()) }
     }
 
+    /// All timers that are set, in no promised order.
+    pub fn timers(&self) -> Vec<Due> {
+        let all = |parts: &mut BTreeMap<Shard, Part>| {
+            let of = |(&shard, part): (&Shard, &Part)| {
+                let due = |(id, &at): (&TimerId, &Millis)| Due { shard, id: id.clone(), at };
+                part.timers.iter().map(due).collect::<Vec<_>>()
+            };
+            parts.iter().flat_map(of).collect()
+        };
+        self.with(all).unwrap_or_default()
+    }
+
     fn with<T>(&self, access: impl FnOnce(&mut BTreeMap<Shard, Part>) -> T) -> Result<T, Error> {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         parts.as_mut().map(access).ok_or_else(|| Error::Unavailable("the model was restarted".to_owned()))

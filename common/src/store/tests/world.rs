@@ -1,30 +1,35 @@
 //! A small world: timers are looked at, jobs are handed out in any order, lost or doubled, steps succeed, fail, are given
-//! back, or their worker goes away and wakes up when another has its step. Whatever is drawn, every operation ends, no
-//! step ends well twice, what was frozen is thawed, and nothing is left over.
+//! back, or their worker goes away and wakes up when another has its step. Its clock jumps to the next timer when there
+//! is nothing else to do; with no timer left, what has not ended hangs, and the test fails.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::outside::Outside;
 use crate::ids::{OperationId, PoolName, ProjectId, ResourceName, SnapshotId, StackId, StepId, WorkerId};
 use crate::kinds::CutKind;
-use crate::operation::{Item, ItemState, State, Verb};
+use crate::operation::{Item, ItemState, Kind, Operation, State, Verb};
 use crate::queue::Job;
-use crate::record::{Answer, Snapshot, Stack, Status};
+use crate::record::{Answer, Snapshot, Stack};
 use crate::store::backend::Shards;
-use crate::store::keys::{self, Timer, count};
+use crate::store::begin::Idempotency;
+use crate::store::faulty::Faulty;
+use crate::store::keys::{Timer, count};
 use crate::store::looks::Look;
 use crate::store::model::Model;
-use crate::store::snapshots::{NewRestore, NewSnapshot};
 use crate::store::stacks::NewStack;
-use crate::store::{Begun, Claimed, Ended, Error, Renewed, Request, Settings, Store, backend};
+use crate::store::{Backend, Begun, Claimed, Ended, Error, Renewed, Request, Settings, Store, backend, decode};
 use crate::types::{Artifact, Consistency, Progress, Resource};
 
 const START: u64 = 1_700_000_000_000_000;
+/// Nothing that the tests do takes so many turns: what does goes round in circles.
+const TURNS: usize = 20_000;
+
+pub(super) const TYPES: [&str; 5] = ["T::Plain", "T::Durable", "T::Held", "T::HeldFrozen", "OS::Neutron::Net"];
 
 pub(super) fn answer(begun: &Begun) -> Answer {
     Answer {
@@ -35,8 +40,51 @@ pub(super) fn answer(begun: &Begun) -> Answer {
     }
 }
 
+/// Asks the world's store, again and again while it fails, with an idempotency key as a careful caller does.
+macro_rules! ask {
+    ($world:expr, $project:expr, $verb:ident($($arg:expr),*)) => {{
+        let request = $world.keyed($project);
+        loop {
+            match $world.store.$verb(&request, $($arg),*).await {
+                Err(error) if error.is_transient() && $world.odds.faults > 0 => {}
+                other => break other,
+            }
+        }
+    }};
+}
+pub(super) use ask;
+
+/// What happens to one chosen step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Every run of it fails for good.
+    Fails,
+    /// Its worker dies once, before it did anything.
+    DiesBefore,
+    /// Its worker dies once, after it did everything and before it said so.
+    DiesAfter,
+    /// Two workers run it, and both say that they did it.
+    Twice,
+    /// It is given back once.
+    HandedBack,
+    /// It is worked on when its operation is cancelled.
+    Cancelled,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Plot {
+    pub(super) kind: Kind,
+    pub(super) stage: u16,
+    pub(super) index: u32,
+    pub(super) fate: Fate,
+    pub(super) struck: bool,
+}
+
 pub(super) struct World {
     pub(super) store: Store,
+    /// The same store without faults, to look at.
+    pub(super) calm: Store,
+    model: Arc<Model>,
     clock: Arc<AtomicU64>,
     seed: u64,
     jobs: Vec<Job>,
@@ -45,9 +93,14 @@ pub(super) struct World {
     paused: Vec<Claimed>,
     /// Steps that ended well, as the store took it.
     pub(super) done: BTreeMap<StepId, Verb>,
-    tried_quiesce: BTreeSet<(OperationId, u32)>,
+    /// Published and not claimed.
+    published: BTreeSet<StepId>,
+    pub(super) outside: Outside,
     /// In 256: how likely a run ends in each way.
     pub(super) odds: Odds,
+    pub(super) plots: Vec<Plot>,
+    /// Second runs of a step that were not to be recorded.
+    second: Vec<Claimed>,
     pub(super) project: ProjectId,
 }
 
@@ -58,40 +111,50 @@ pub(super) struct Odds {
     pub(super) fails: u8,
     pub(super) gone: u8,
     pub(super) later: u8,
+    pub(super) hands_back: u8,
     pub(super) loses_job: u8,
     pub(super) doubles_job: u8,
     pub(super) cancels: u8,
+    /// One in so many calls of the store fails; zero for none.
+    pub(super) faults: u8,
 }
 
 impl World {
     pub(super) fn new(seed: u64, odds: Odds, settings: Settings) -> Self {
         let clock = Arc::new(AtomicU64::new(START));
         let read = Arc::clone(&clock);
-        let model = Model::with_clock(Shards::new(4).unwrap(), Arc::new(move || read.load(SeqCst)));
+        let model = Arc::new(Model::with_clock(Shards::new(4).unwrap(), Arc::new(move || read.load(SeqCst))));
+        let faulty = Faulty::new(Arc::clone(&model));
+        faulty.random(seed, u64::from(odds.faults));
         let kinds = crate::operation::tests::kinds();
         Self {
-            store: Store::new(Arc::new(model), settings, kinds),
+            store: Store::new(Arc::new(faulty), settings.clone(), kinds.clone()),
+            calm: Store::new(Arc::clone(&model) as Arc<dyn Backend>, settings, kinds),
+            model,
             clock,
             seed: seed | 1,
             jobs: Vec::new(),
             running: Vec::new(),
             paused: Vec::new(),
             done: BTreeMap::new(),
-            tried_quiesce: BTreeSet::new(),
+            published: BTreeSet::new(),
+            outside: Outside::default(),
             odds,
+            plots: Vec::new(),
+            second: Vec::new(),
             project: "p".parse().unwrap(),
         }
     }
 
-    fn draw(&mut self) -> u64 {
+    pub(super) fn draw(&mut self) -> u64 {
         self.seed ^= self.seed << 13;
         self.seed ^= self.seed >> 7;
         self.seed ^= self.seed << 17;
-        self.seed
+        self.seed >> 11
     }
 
     fn chance(&mut self, of_256: u8) -> bool {
-        (self.draw() >> 11) % 256 < u64::from(of_256)
+        self.draw() % 256 < u64::from(of_256)
     }
 
     fn pick<T>(&mut self, from: fn(&mut Self) -> &mut Vec<T>) -> Option<T> {
@@ -114,88 +177,208 @@ impl World {
         }
     }
 
+    pub(super) fn keyed(&self, project: &ProjectId) -> Request<'static> {
+        let digest = uuid::Uuid::new_v4().to_string();
+        let idempotency = Some(Idempotency { digest, body: String::new() });
+        Request { project: project.clone(), idempotency, ..self.request() }
+    }
+
     pub(super) async fn make_stack(&self, name: &str, kinds: &[&str]) -> Result<StackId, Error> {
-        let made = self.store.create_stack(&self.request(), &new_stack(name, kinds)).await?;
+        let made = ask!(self, &self.project, create_stack(&new_stack(name, kinds)))?;
         Ok(serde_json::from_value(made.answer["stack"].clone()).unwrap())
     }
 
-    /// Looks at everything that is due, as the pump does.
-    async fn look(&mut self) -> Result<(), Error> {
-        for due in self.store.due(64).await? {
-            match Timer::parse(&due.id).unwrap() {
-                Timer::Item(..) => {
-                    for look in self.store.look_at_items(due.shard, vec![due]).await? {
-                        match look.look {
-                            Look::Publish(held) => {
-                                let job = held.job().unwrap();
-                                if self.chance(self.odds.doubles_job) {
-                                    self.jobs.push(job.clone());
-                                }
-                                if !self.chance(self.odds.loses_job) {
-                                    self.jobs.push(job);
-                                }
-                            }
-                            Look::Expired(held) => {
-                                self.store.take_over(&look.due, *held).await?;
-                            }
-                            Look::Nothing => {}
+    /// What may fail while the store fails.
+    fn tolerate<T>(&self, result: Result<T, Error>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) if error.is_transient() && self.odds.faults > 0 => None,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Looks at everything that is due, as the pump does; whether there was anything.
+    async fn look(&mut self) -> bool {
+        let Some(dues) = self.tolerate(self.store.due(64).await) else { return true };
+        let any = !dues.is_empty();
+        for due in dues {
+            let looked = self.look_at(due).await;
+            self.tolerate(looked);
+        }
+        any
+    }
+
+    async fn look_at(&mut self, due: backend::Due) -> Result<(), Error> {
+        match Timer::parse(&due.id).unwrap() {
+            Timer::Item(..) => {
+                for look in self.store.look_at_items(due.shard, vec![due]).await? {
+                    match look.look {
+                        Look::Publish(held) => self.publish(held.job().unwrap()).await,
+                        Look::Expired(held) => {
+                            let job = held.job().unwrap();
+                            self.store.take_over(&look.due, *held).await?;
+                            self.note(&job.project, job.step).await;
                         }
+                        Look::Nothing => {}
                     }
                 }
-                timer => {
-                    let Some(due) = self.store.take(&due).await? else { continue };
-                    match timer {
-                        Timer::Advance(project, operation) => self.store.advance(&project, operation).await?,
-                        Timer::Retire(project, operation) => self.store.retire(&project, operation).await?,
-                        _ => self.store.look_later(&due, Duration::from_secs(3600)).await?,
-                    }
+            }
+            timer => {
+                let Some(due) = self.store.take(&due).await? else { return Ok(()) };
+                match timer {
+                    Timer::Advance(project, operation) => self.store.advance(&project, operation).await?,
+                    Timer::Retire(project, operation) => self.store.retire(&project, operation).await?,
+                    _ => self.store.look_later(&due, Duration::from_secs(3600)).await?,
                 }
             }
         }
         Ok(())
     }
 
-    async fn claim(&mut self) -> Result<(), Error> {
-        let Some(job) = self.pick(|world| &mut world.jobs) else { return Ok(()) };
+    async fn publish(&mut self, job: Job) {
+        let op = self.calm.find_operation(&job.project, job.step.operation).await.unwrap();
+        let stage = &op.stages[usize::from(job.step.stage)];
+        if !stage.is_held(job.step.index) && op.stop.is_none() {
+            self.published.insert(job.step);
+            let same = |step: &&StepId| step.operation == job.step.operation && step.stage == job.step.stage;
+            let waiting = self.published.iter().filter(same).count();
+            assert!(waiting <= op.window as usize, "{waiting} steps of one stage published at once");
+        }
+        if self.chance(self.odds.doubles_job) {
+            self.jobs.push(job.clone());
+        }
+        if !self.chance(self.odds.loses_job) {
+            self.jobs.push(job);
+        }
+    }
+
+    /// Notes whether a step failed for good, for what it should have cleared.
+    async fn note(&mut self, project: &ProjectId, step: StepId) {
+        let items = self.calm.list_items(project, step.operation, step.index, 1).await.unwrap();
+        let op = self.calm.find_operation(project, step.operation).await.unwrap();
+        let item = &items[0].item;
+        if item.stage == step.stage && matches!(item.state, ItemState::Failed { .. }) {
+            self.outside.gave_up(op.stages[usize::from(step.stage)].verb, op.stack);
+        }
+    }
+
+    async fn claim(&mut self) {
+        let Some(job) = self.pick(|world| &mut world.jobs) else { return };
         let worker = WorkerId::try_from(format!("w{}", self.draw() % 3)).unwrap();
-        if let Some(claimed) = self.store.claim(&job, &worker).await? {
-            if claimed.verb == Verb::Quiesce {
-                self.tried_quiesce.insert((claimed.step.operation, claimed.step.index));
+        match self.store.claim(&job, &worker).await {
+            Ok(Some(claimed)) => {
+                self.published.remove(&job.step);
+                let again = self.calm.claim(&job, &worker).await.unwrap();
+                assert!(again.is_none(), "{} was claimed twice", job.step);
+                self.running.push(claimed);
             }
-            self.running.push(claimed);
+            Ok(None) => {}
+            Err(error) => {
+                // Not acked: it is delivered again.
+                self.tolerate::<()>(Err(error));
+                self.jobs.push(job);
+            }
         }
-        Ok(())
     }
 
-    async fn work(&mut self) -> Result<(), Error> {
-        let Some(claimed) = self.pick(|world| &mut world.running) else { return Ok(()) };
+    async fn work(&mut self) {
+        let Some(claimed) = self.pick(|world| &mut world.running) else { return };
         if self.chance(self.odds.dies) {
+            if self.chance(128) {
+                self.outside.make(&claimed);
+                self.outside.take_away(&claimed);
+            }
             self.paused.push(claimed);
-            return Ok(());
+            return;
         }
-        match self.store.renew(&claimed, &Progress::default()).await? {
-            Renewed::Lost => return Ok(()),
-            Renewed::Stop { .. } if claimed.verb.stops() => return self.end(claimed, Ended::Stopped).await,
-            _ => {}
+        match self.store.renew(&claimed, &Progress::default()).await {
+            Ok(Renewed::Lost) => return,
+            Ok(Renewed::Stop { .. }) if claimed.verb.stops() => {
+                if self.chance(128) {
+                    self.outside.make(&claimed);
+                }
+                return self.end(claimed, Ended::Stopped).await;
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.tolerate::<()>(Err(error));
+            }
+        }
+        if let Some(fate) = self.plotted(&claimed) {
+            return self.strike(claimed, fate).await;
         }
         let ended = self.draw_end(&claimed);
-        self.end(claimed, ended).await
+        self.end(claimed, ended).await;
+    }
+
+    fn plotted(&mut self, claimed: &Claimed) -> Option<Fate> {
+        let is = |plot: &&mut Plot| {
+            let StepId { stage, index, .. } = claimed.step;
+            (plot.kind, plot.stage, plot.index) == (claimed.operation.kind, stage, index)
+                && (plot.fate == Fate::Fails || !plot.struck)
+        };
+        let plot = self.plots.iter_mut().find(is)?;
+        plot.struck = true;
+        Some(plot.fate)
+    }
+
+    async fn strike(&mut self, claimed: Claimed, fate: Fate) {
+        if fate != Fate::DiesBefore {
+            self.outside.make(&claimed);
+        }
+        match fate {
+            Fate::Fails => self.end(claimed, Ended::Failed { reason: "drawn".to_owned(), gone: false }).await,
+            Fate::DiesBefore => {}
+            Fate::DiesAfter => self.outside.take_away(&claimed),
+            Fate::Twice => {
+                self.outside.take_away(&claimed);
+                self.second.push(claimed);
+            }
+            Fate::HandedBack => self.end(claimed, Ended::HandedBack { checkpoint: json!(1) }).await,
+            Fate::Cancelled => {
+                let op = &claimed.operation;
+                match self.store.cancel(&op.project, op.id, "somebody").await {
+                    Ok(_) | Err(Error::NotCancellable { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+                self.running.push(claimed);
+            }
+        }
+    }
+
+    /// Those that were taken for dead say what they did; nobody listens.
+    pub(super) async fn second_ones_wake(&mut self) {
+        for claimed in std::mem::take(&mut self.second) {
+            let refused = self.calm.finish(&claimed, good_end(&claimed, &self.calm), Duration::ZERO).await;
+            assert!(matches!(refused, Err(Error::Backend(backend::Error::Conflict(_)))), "{refused:?}");
+        }
     }
 
     /// A paused worker wakes up and tries to record what it did.
-    async fn wake(&mut self) -> Result<(), Error> {
-        let Some(claimed) = self.pick(|world| &mut world.paused) else { return Ok(()) };
+    async fn wake(&mut self) {
+        let Some(claimed) = self.pick(|world| &mut world.paused) else { return };
+        let moved = match self.calm.renew(&claimed, &Progress::default()).await.unwrap() {
+            Renewed::Lost => true,
+            Renewed::Stop { .. } | Renewed::GoOn { .. } => false,
+        };
+        if !moved {
+            // Nobody has it: it does its work.
+            self.outside.make(&claimed);
+            self.outside.take_away(&claimed);
+        }
         let ended = good_end(&claimed, &self.store);
-        self.end(claimed, ended).await
+        self.end(claimed, ended).await;
     }
 
     fn draw_end(&mut self, claimed: &Claimed) -> Ended {
         let reason = "drawn".to_owned();
-        // What is owed goes well in the end: a thaw that never works would be a failure of its own.
-        if claimed.verb != Verb::Thaw && self.chance(self.odds.fails) {
+        if self.chance(128) {
+            self.outside.make(claimed);
+        }
+        if self.chance(self.odds.fails) {
             return Ended::Failed { reason, gone: false };
         }
-        if claimed.verb != Verb::Thaw && self.chance(self.odds.gone) {
+        if self.chance(self.odds.gone) {
             return Ended::Failed { reason, gone: true };
         }
         if self.chance(self.odds.retries) {
@@ -204,10 +387,15 @@ impl World {
         if self.chance(self.odds.later) {
             return Ended::Later { after: Duration::from_millis(700), checkpoint: json!(self.draw()) };
         }
+        if self.chance(self.odds.hands_back) {
+            return Ended::HandedBack { checkpoint: Value::Null };
+        }
+        self.outside.make(claimed);
+        self.outside.take_away(claimed);
         good_end(claimed, &self.store)
     }
 
-    async fn end(&mut self, claimed: Claimed, ended: Ended) -> Result<(), Error> {
+    async fn end(&mut self, claimed: Claimed, ended: Ended) {
         let well = matches!(ended, Ended::Done { .. } | Ended::Cut { .. } | Ended::Held { .. });
         match self.store.finish(&claimed, ended, Duration::from_secs(1)).await {
             Ok(next) => {
@@ -216,80 +404,176 @@ impl World {
                     assert!(again.is_none(), "{} ended well twice", claimed.step);
                 }
                 self.running.extend(next);
-                Ok(())
             }
-            Err(Error::Backend(backend::Error::Conflict(_))) => Ok(()),
-            Err(error) => Err(error),
+            Err(Error::Backend(backend::Error::Conflict(_))) => {}
+            Err(error) => {
+                // It does not know what became of it; it may try once more.
+                self.tolerate::<()>(Err(error));
+                self.paused.push(claimed.clone());
+            }
         }
+        self.note(&claimed.operation.project, claimed.step).await;
     }
 
-    /// Lets the world go on until the operation has ended.
-    pub(super) async fn until_ended(&mut self, id: OperationId) -> crate::operation::Operation {
-        for turn in 0..60_000 {
-            let op = self.store.find_operation(&self.project, id).await.unwrap();
-            if op.state.ended() && self.running.is_empty() {
-                return op;
+    /// One turn of the world.
+    pub(super) async fn turn(&mut self) {
+        match self.draw() % 16 {
+            0..4 => {
+                self.look().await;
             }
-            match self.draw() % 16 {
-                0..4 => self.look().await.unwrap(),
-                4..8 => self.claim().await.unwrap(),
-                8..13 => self.work().await.unwrap(),
-                13 => self.wake().await.unwrap(),
-                _ => self.pass(100 + turn / 50),
+            4..8 => self.claim().await,
+            8..13 => self.work().await,
+            13 => self.wake().await,
+            14 => {
+                let millis = self.draw() % 2000;
+                self.pass(millis);
             }
-            if self.chance(self.odds.cancels) && turn % 16 == 3 {
-                match self.store.cancel(&self.project, id, "somebody").await {
-                    Ok(_) | Err(Error::NotCancellable { .. }) => {}
-                    Err(error) => panic!("{error}"),
+            _ => {
+                // Looking at an operation too often changes nothing.
+                let some = self.running.first().map(|claimed| claimed.operation.clone());
+                if let Some(op) = some {
+                    let advanced = self.store.advance(&op.project, op.id).await;
+                    self.tolerate(advanced);
                 }
             }
         }
-        let items = self.store.list_items(&self.project, id, 0, 100).await.unwrap();
-        panic!("never ended: {:#?}\n{items:#?}", self.store.find_operation(&self.project, id).await.unwrap());
+        if self.jobs.is_empty() && self.running.is_empty() && !self.look().await {
+            self.jump();
+        }
+    }
+
+    /// To the next thing that will happen by itself.
+    fn jump(&self) {
+        let lasting = |due: &backend::Due| matches!(Timer::parse(&due.id), Some(Timer::Advance(..) | Timer::Item(..)));
+        if let Some(next) = self.model.timers().into_iter().filter(lasting).map(|due| due.at).min() {
+            self.clock.fetch_max(next.0 * 1000, SeqCst);
+        }
+    }
+
+    /// Whether nothing will happen any more by itself.
+    fn stands_still(&self) -> bool {
+        let old_age = |due: &backend::Due| {
+            matches!(Timer::parse(&due.id), Some(Timer::Retire(..) | Timer::Expire(..) | Timer::Forget(..)))
+        };
+        self.jobs.is_empty() && self.running.is_empty() && self.model.timers().iter().all(old_age)
+    }
+
+    /// Lets the world go on until the operation has ended.
+    pub(super) async fn until_ended(&mut self, id: OperationId) -> Operation {
+        let project = self.project.clone();
+        for _ in 0..TURNS {
+            let op = self.calm.find_operation(&project, id).await.unwrap();
+            if op.state.ended() && self.running.is_empty() {
+                return op;
+            }
+            assert!(op.state.ended() || !self.stands_still(), "it hangs: {op:?}");
+            self.turn().await;
+            if self.chance(self.odds.cancels) && self.draw() % 16 == 3 {
+                match self.store.cancel(&project, id, "somebody").await {
+                    Ok(_) | Err(Error::NotCancellable { .. }) => {}
+                    Err(error) => {
+                        self.tolerate::<()>(Err(error));
+                    }
+                }
+            }
+        }
+        let op = self.calm.find_operation(&project, id).await.unwrap();
+        let items: Vec<_> = self.items(id).await.into_iter().map(|item| (item.stage, item.state, item.attempts)).collect();
+        panic!("never ended: {op:?}\n{items:?}");
+    }
+
+    /// Lets the world go on until nothing happens any more.
+    pub(super) async fn until_still(&mut self) {
+        for _ in 0..TURNS {
+            if self.stands_still() {
+                return;
+            }
+            self.turn().await;
+        }
+        panic!("never still: {:?}", self.model.timers());
     }
 
     pub(super) async fn items(&self, id: OperationId) -> Vec<Item> {
-        self.store.list_items(&self.project, id, 0, 10_000).await.unwrap().into_iter().map(|seen| seen.item).collect()
+        self.calm.list_items(&self.project, id, 0, 10_000).await.unwrap().into_iter().map(|seen| seen.item).collect()
     }
 
-    /// Nothing is left over: no step counted, no item running, no timer but those for old age.
+    /// Nothing is left over: no step counted, no item running, no timer but those for old age, nothing outside that no
+    /// record points at.
     pub(super) async fn assert_clean(&mut self) {
-        let shard = self.store.shard(&self.project);
-        let counts = [count::running(&self.project), count::waiting(&self.project), count::steps(&self.project)];
-        assert_eq!(self.store.backend.counters(shard, &counts).await.unwrap(), [0, 0, 0], "counters");
-        for _ in 0..40 {
-            self.pass(1000);
-            self.look().await.unwrap();
-        }
-        self.pass(20 * 60_000);
-        for due in self.store.due(1000).await.unwrap() {
-            let timer = Timer::parse(&due.id).unwrap();
-            assert!(matches!(timer, Timer::Retire(..) | Timer::Expire(..) | Timer::Forget(..)), "left: {timer:?}");
-        }
-        let lefts = self.store.backend.scan(shard, "progress/", None, 10).await.unwrap();
-        assert!(lefts.is_empty(), "progress of nothing: {lefts:?}");
+        self.until_still().await;
+        self.assert_clean_of(&self.project.clone()).await;
     }
 
-    fn assert_thawed(&self, op: OperationId) {
-        for (operation, item) in self.tried_quiesce.iter().filter(|(operation, _)| *operation == op) {
-            let thawed = self
-                .done
-                .iter()
-                .any(|(step, verb)| *verb == Verb::Thaw && step.operation == *operation && step.index == *item);
-            assert!(thawed, "item {item} was frozen and not thawed");
+    pub(super) async fn assert_clean_of(&self, project: &ProjectId) {
+        let shard = self.calm.shard(project);
+        let counts = [count::running(project), count::waiting(project), count::steps(project)];
+        assert_eq!(self.model.counters(shard, &counts).await.unwrap(), [0, 0, 0], "counters");
+        for prefix in ["progress/", "waiting/"] {
+            let prefix = format!("{prefix}{project}/");
+            let left = self.model.scan(shard, &prefix, None, 10).await.unwrap();
+            assert!(left.is_empty(), "left over: {left:?}");
+        }
+        let ops = self.calm.list_operations(project, None, 1000).await.unwrap();
+        for op in &ops {
+            assert!(op.state.ended(), "{op:?}");
+            let reason = op.reason.as_deref().unwrap_or_default();
+            assert!(!reason.is_empty() && (op.state == State::Complete) == reason.ends_with("successfully"), "{op:?}");
+            for (stage, _) in op.stages.iter().enumerate() {
+                let left = [count::left(project, op.id, stage as u16)];
+                assert_eq!(self.model.counters(shard, &left).await.unwrap(), [0]);
+            }
+        }
+        let known = self.snapshots(project).await;
+        let listed = known.iter().filter(|(snapshot, _)| snapshot.listed()).count() as i64;
+        assert_eq!(self.model.counters(shard, &[count::snapshots(project)]).await.unwrap(), [listed], "snapshots");
+        let live: Vec<_> = self.calm.list_stacks(project).await.unwrap();
+        let live: Vec<_> = live.iter().filter(|stack| stack.deleted_at.is_none()).collect();
+        let resources: usize = live.iter().map(|stack| stack.resources.len()).sum();
+        let counts = [count::stacks(project), count::resources(project)];
+        assert_eq!(self.model.counters(shard, &counts).await.unwrap(), [live.len() as i64, resources as i64]);
+        for stack in live {
+            assert_eq!((stack.busy, stack.deleting), (None, None), "{stack:?}");
+            for (name, seen) in self.calm.resources_shown(project, stack.id).await.unwrap() {
+                assert_ne!(seen.shown.status, crate::record::Status::InProgress, "{name}: {seen:?}");
+            }
         }
     }
 
-    async fn stack(&self, id: StackId) -> Stack {
-        self.store.find_stack(&self.project, id).await.unwrap()
+    /// All snapshots of a project and what they hold.
+    async fn snapshots(&self, project: &ProjectId) -> Vec<(Snapshot, Vec<Artifact>)> {
+        let shard = self.calm.shard(project);
+        let mut known = Vec::new();
+        let prefix = format!("snapshot/{project}/");
+        for (key, stored) in self.model.scan(shard, &prefix, None, 1000).await.unwrap() {
+            let snapshot = decode::<Snapshot>(&key, &stored).unwrap().value;
+            assert_eq!(snapshot.busy, None, "{snapshot:?}");
+            let artifacts = self.calm.artifacts(project, snapshot.id).await.unwrap();
+            known.push((snapshot, artifacts));
+        }
+        let artifacts = self.model.scan(shard, &format!("artifact/{project}/"), None, 1000).await.unwrap();
+        assert_eq!(artifacts.len(), known.iter().map(|(_, artifacts)| artifacts.len()).sum::<usize>(), "artifacts of none");
+        known
     }
 
-    async fn snapshot(&self, id: SnapshotId) -> Result<Snapshot, Error> {
-        self.store.snapshot_by_id(&self.project, id).await
+    /// What is outside is what the records say.
+    pub(super) async fn assert_outside(&self, projects: &[&ProjectId]) {
+        let mut known = Vec::new();
+        for project in projects {
+            known.extend(self.snapshots(project).await);
+        }
+        self.outside.assert_whole(&known);
+    }
+
+    pub(super) async fn stack(&self, id: StackId) -> Stack {
+        self.calm.find_stack(&self.project, id).await.unwrap()
+    }
+
+    pub(super) async fn snapshot(&self, id: SnapshotId) -> Result<Snapshot, Error> {
+        self.calm.snapshot_by_id(&self.project, id).await
     }
 }
 
-fn good_end(claimed: &Claimed, store: &Store) -> Ended {
+pub(super) fn good_end(claimed: &Claimed, store: &Store) -> Ended {
     let now = claimed.at;
     match (claimed.verb, &claimed.item.resource) {
         (Verb::Cut, Some(resource)) => match store.kinds.get(&resource.kind).unwrap().cut {
@@ -340,136 +624,6 @@ pub(super) fn operation_of(answer: &Answer) -> OperationId {
     answer.headers[0].1.parse().unwrap()
 }
 
-fn odds() -> impl Strategy<Value = Odds> {
-    (0_u8..40, 0_u8..60, prop_oneof![Just(0_u8), Just(0), 0..20_u8], prop_oneof![Just(0_u8), 0..30_u8], 0_u8..60)
-        .prop_flat_map(|(dies, retries, fails, gone, later)| {
-            (0_u8..60, 0_u8..60, prop_oneof![Just(0_u8), Just(0), 0..30_u8]).prop_map(
-                move |(loses_job, doubles_job, cancels)| Odds {
-                    dies,
-                    retries,
-                    fails,
-                    gone,
-                    later,
-                    loses_job,
-                    doubles_job,
-                    cancels,
-                },
-            )
-        })
-}
-
-const TYPES: [&str; 5] = ["T::Plain", "T::Durable", "T::Held", "T::HeldFrozen", "OS::Neutron::Net"];
-
-/// A stack's whole life: made, snapshotted, restored, looked at, verified, its snapshot deleted, deleted.
-async fn life(seed: u64, odds: Odds, kinds: Vec<usize>, demand: Option<Consistency>) {
-    let settings = Settings { window: 3, attempts: 4, lease: Duration::from_secs(10), ..Settings::default() };
-    let mut world = World::new(seed, odds, settings);
-    let kinds: Vec<&str> = kinds.into_iter().map(|kind| TYPES[kind]).collect();
-    let stack = world.make_stack("s", &kinds).await.unwrap();
-    let create = world.stack(stack).await.busy.unwrap();
-    world.until_ended(create).await;
-    assert_eq!(world.stack(stack).await.busy, None);
-
-    let new = NewSnapshot { consistency: demand, ..NewSnapshot::default() };
-    let made = world.store.create_snapshot(&world.request(), stack, &new).await.unwrap();
-    let id: SnapshotId = serde_json::from_value(made.answer["snapshot"].clone()).unwrap();
-    let op = world.until_ended(operation_of(&made)).await;
-    world.assert_thawed(op.id);
-    let snapshot = world.snapshot(id).await.unwrap();
-    let artifacts = world.store.artifacts(&world.project, id).await.unwrap();
-    if op.state == State::Complete {
-        assert_eq!(snapshot.status, Status::Complete);
-        assert_eq!(artifacts.len(), kinds.len(), "each resource is protected or named");
-        assert!(demand.is_none_or(|demand| snapshot.consistency >= Some(demand)));
-        restored(&mut world, stack, id).await;
-    } else {
-        assert_eq!(snapshot.status, Status::Failed);
-        assert!(!op.reason.unwrap_or_default().is_empty());
-        for item in world.items(op.id).await.iter().filter(|item| !item.tried.is_empty()) {
-            assert!(item.state.ended(), "{item:?}");
-        }
-    }
-    let deleted = world.store.delete_snapshot(&world.request(), stack, id).await.unwrap();
-    let op = world.until_ended(operation_of(&deleted)).await;
-    match op.state {
-        State::Complete => assert!(matches!(world.snapshot(id).await, Err(Error::NoSnapshot(_)))),
-        _ => assert_eq!(world.snapshot(id).await.unwrap().status, Status::Failed),
-    }
-    let deleted = world.store.delete_stack(&world.request(), stack).await.unwrap();
-    let op = world.until_ended(operation_of(&deleted)).await;
-    if op.state == State::Complete {
-        assert!(world.stack(stack).await.deleted_at.is_some());
-        let left = world.store.backend.scan(world.store.shard(&world.project), "artifact/", None, 10).await.unwrap();
-        assert!(left.is_empty());
-        world.make_stack("s", &kinds).await.expect("the name is free again");
-        let again = world.store.find_stack_by_name(&world.project, &"s".parse().unwrap()).await.unwrap();
-        world.until_ended(again.busy.unwrap()).await;
-    }
-    world.assert_clean().await;
-}
-
-async fn restored(world: &mut World, stack: StackId, id: SnapshotId) {
-    let protected = world.store.artifacts(&world.project, id).await.unwrap().iter().filter(|a| a.protected).count();
-    let made = world.store.restore_snapshot(&world.request(), stack, id, &NewRestore::default()).await.unwrap();
-    let op = world.until_ended(operation_of(&made)).await;
-    let restores = world.done.iter().filter(|(s, verb)| s.operation == op.id && **verb == Verb::Restore).count();
-    let safety = world.snapshot(op.safety.unwrap()).await;
-    if op.state == State::Complete {
-        assert_eq!(restores, protected);
-    }
-    if restores > 0 {
-        assert_eq!(safety.unwrap().status, Status::Complete, "nothing is touched before it is safe");
-    } else if op.state != State::Complete {
-        assert!(safety.is_err() || safety.unwrap().status == Status::Complete);
-    }
-    for item in world.items(op.id).await {
-        assert!(!matches!(item.state, ItemState::Running { .. }), "{item:?}");
-    }
-    let planned = world.store.plan_restore(&world.request(), stack, id, &[]).await.unwrap();
-    world.until_ended(operation_of(&planned)).await;
-    let verified = world.store.verify_snapshot(&world.request(), stack, id, &[]).await.unwrap();
-    let op = world.until_ended(operation_of(&verified)).await;
-    let seen = world.snapshot(id).await.unwrap();
-    assert_eq!(seen.last_verified.is_some(), op.state == State::Complete);
-    assert_eq!(seen.busy, None);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
-
-    #[test]
-    fn whatever_happens_every_operation_ends_and_nothing_is_left(
-        seed in any::<u64>(),
-        odds in odds(),
-        kinds in prop::collection::vec(0..TYPES.len(), 1..9),
-        demand in prop::option::of(prop::sample::select(vec![Consistency::Crash, Consistency::Group])),
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(life(seed, odds, kinds, demand));
-    }
-}
-
-#[tokio::test]
-async fn nothing_goes_wrong_and_all_is_well() {
-    let settings = Settings { window: 3, ..Settings::default() };
-    let mut world = World::new(7, Odds::default(), settings);
-    let stack = world.make_stack("s", &TYPES).await.unwrap();
-    let create = world.stack(stack).await.busy.unwrap();
-    assert_eq!(world.until_ended(create).await.state, State::Complete);
-    let made = world.store.create_snapshot(&world.request(), stack, &NewSnapshot::default()).await.unwrap();
-    let op = world.until_ended(operation_of(&made)).await;
-    assert_eq!(op.state, State::Complete, "{op:?}");
-    let snapshot = world.snapshot(op.snapshot.unwrap()).await.unwrap();
-    assert_eq!(snapshot.protected, 4);
-    assert_eq!(
-        snapshot.status_reason.as_deref(),
-        Some("4 of 5 resources protected; not: r4 (no driver for OS::Neutron::Net)")
-    );
-    assert_eq!(world.stack(stack).await.shown.word(), "SNAPSHOT_COMPLETE");
-    let events = world.store.list_events(&world.project, stack).await.unwrap();
-    let words: Vec<_> = events.iter().map(|event| event.shown.word()).collect();
-    assert_eq!(words.last().map(String::as_str), Some("SNAPSHOT_COMPLETE"));
-    assert_eq!(words.iter().filter(|word| *word == "SNAPSHOT_IN_PROGRESS").count(), 5, "{words:?}");
-    assert!(keys::stack(&world.project, stack).0.starts_with("stack/"));
-    world.assert_clean().await;
+pub(super) fn snapshot_of(answer: &Answer) -> SnapshotId {
+    serde_json::from_value(answer.answer["snapshot"].clone()).unwrap()
 }
