@@ -155,6 +155,9 @@ impl Store {
             self.clear_away(&op.value).await?;
         } else {
             self.end_resources(&op.value, &reason, now).await?;
+            if op.value.kind == Kind::StackDelete {
+                self.fail_snapshots(&op.value, &reason).await?;
+            }
         }
         self.trim_events(&op.value).await?;
         let shard = self.shard(&project);
@@ -283,6 +286,26 @@ impl Store {
                 self.forget_snapshot(&mut batch, &value);
                 self.settle(&batch, Duration::from_secs(5)).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// A stack-delete failed: the snapshots that it had begun to take apart are whole no more, and show it. They can be
+    /// deleted again; the others are as they were.
+    async fn fail_snapshots(&self, op: &Operation, reason: &str) -> Result<(), Error> {
+        let begun = self.items_where(op, |item| item.resource.is_none() && item.fence > 0).await?;
+        for id in begun.filter_map(|item| item.snapshot) {
+            let mut snapshot = match self.snapshot(&op.project, id).await {
+                Ok(snapshot) => snapshot,
+                Err(Error::NoSnapshot(_)) => continue,
+                Err(error) => return Err(error),
+            };
+            snapshot.value.action = "DELETE".to_owned();
+            snapshot.value.status = Status::Failed;
+            snapshot.value.status_reason = Some(reason.to_owned());
+            let mut batch = self.batch(self.shard(&op.project)).await?;
+            put_at(&mut batch, keys::snapshot(&op.project, id), &snapshot)?;
+            self.settle(&batch, Duration::from_secs(5)).await?;
         }
         Ok(())
     }
