@@ -27,14 +27,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stacksnap_common::ids::{PoolName, ResourceName, WorkerId};
-use stacksnap_common::queue::{Lane, Queue, Route};
+use stacksnap_common::queue::Queue;
 use stacksnap_common::record;
 use stacksnap_common::store::{self, Millis, Store};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use driver::{Driver, Error, VaultSource};
-use slots::{Counts, Slots};
+use slots::{Counts, Group, Slots};
 
 /// The drivers of this worker, by resource type.
 #[derive(Clone, Default)]
@@ -128,12 +128,9 @@ pub async fn run(deps: Deps, settings: Settings, token: CancellationToken) -> Re
     });
     heartbeat::once(&shared, false).await;
     let intakes = TaskTracker::new();
-    for pool in &shared.settings.pools {
-        for lane in Lane::ALL {
-            let route = Route { pool: pool.clone(), lane };
-            for _ in 0..shared.slots.consumers(lane) {
-                intakes.spawn(intake::run(Arc::clone(&shared), route.clone(), token.child_token()));
-            }
+    for group in Group::ALL {
+        for _ in 0..shared.slots.intakes(group) {
+            intakes.spawn(intake::run(Arc::clone(&shared), group, token.child_token()));
         }
     }
     let beats = tokio::spawn(heartbeat::run(Arc::clone(&shared), token.child_token()));
