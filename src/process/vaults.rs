@@ -19,7 +19,6 @@ pub enum Key {
 pub fn open(config: &Config, key: Key) -> Result<Vaults, Failure> {
     let mut settings = Settings::new(location(config)?);
     settings.index_bytes = config.vault.handles;
-    settings.cache_dir = Some(config.data_dir.join("cache"));
     let master = master_key(config, key)?;
     Vaults::new(settings, master).map_err(failure)
 }
