@@ -37,7 +37,7 @@ pub async fn listen(config: &Config, role: Role) -> Result<(Option<TcpListener>,
 /// Serves as a part of the process.
 pub fn serve(listener: TcpListener, api: Option<Api>, metrics: Metrics, shutdown: &Shutdown) {
     let token = shutdown.token();
-    let Some(api) = api else {
+    let Some(mut api) = api else {
         let text = [(CONTENT_TYPE, "text/plain; version=0.0.4")];
         // That it answers is the answer: a worker whose store is away is as healthy as can be.
         let router = Router::new()
@@ -51,8 +51,9 @@ pub fn serve(listener: TcpListener, api: Option<Api>, metrics: Metrics, shutdown
         });
         return;
     };
+    api.metrics = Some(metrics);
     shutdown.spawn("http", async move {
-        if let Err(error) = stacksnap_api::serve(listener, Api { metrics: Some(metrics), ..api }, token).await {
+        if let Err(error) = stacksnap_api::serve(listener, api, token).await {
             tracing::error!("HTTP: {error}");
         }
     });
