@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
-use stacksnap_common::config::{Config, Role};
+use stacksnap_common::config::Config;
 use stacksnap_common::ids::WorkerId;
 use stacksnap_worker::drivers::directory::{self, Directory};
 use stacksnap_worker::drivers::postgresql::Postgresql;
 use stacksnap_worker::drivers::postgresql::settings::Connections;
 use stacksnap_worker::slots::Counts;
+use stacksnap_worker::vault::Vaults;
 use stacksnap_worker::{Deps, Registry, Settings};
 use uuid::Uuid;
 
 use super::parts::Parts;
-use super::vaults::{self, Key};
 use crate::exit::Failure;
 
-pub fn prepare(config: &Config, role: Role, parts: &Parts) -> Result<(Deps, Settings), Failure> {
-    let vaults = vaults::open(config, if role == Role::Serve { Key::Make } else { Key::Find })?;
+pub fn prepare(config: &Config, parts: &Parts, vaults: Vaults) -> Result<(Deps, Settings), Failure> {
     let deps = Deps {
         store: parts.store.clone(),
         queue: Arc::clone(&parts.queue),
@@ -40,10 +39,10 @@ pub fn prepare(config: &Config, role: Role, parts: &Parts) -> Result<(Deps, Sett
 }
 
 fn drivers(config: &Config) -> Registry {
-    let roots = config
-        .directory_root
-        .iter()
-        .map(|root| directory::AllowedRoot { project: root.project.clone(), path: root.path.clone() });
+    let roots = config.directory_root.iter().map(|root| directory::AllowedRoot {
+        project: root.project.clone(),
+        path: root.path.clone(),
+    });
     let settings = directory::Settings { roots: roots.collect(), control: config.data_dir.join("control") };
     let connections = Connections::new(config.postgresql.clone());
     Registry::default().with(Arc::new(Directory::new(settings))).with(Arc::new(Postgresql::new(connections)))

@@ -10,6 +10,7 @@
 //!
 //! `heartbeat.rs` says that this worker lives, in which pools, and what it knows.
 
+pub mod catalog;
 pub mod driver;
 pub mod drivers;
 mod heartbeat;
