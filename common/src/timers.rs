@@ -171,6 +171,7 @@ impl Pump {
         if !workers.iter().any(|worker| held.can_run(worker)) {
             return self.store.unplaced(due, held).await;
         }
+        self.store.placed(&held).await?;
         match self.queue.publish(&job).await {
             Ok(()) => {
                 metrics::published(job.route.lane, true);
@@ -216,7 +217,9 @@ impl Pump {
         let request =
             Request { project, caller: "retention".to_owned(), trace: None, idempotency: None, answer: &no_answer };
         match self.store.delete_snapshot(&request, snapshot.stack, id).await {
-            Ok(_) | Err(Error::NoStack(_) | Error::NoSnapshot(_)) => Ok(()),
+            // Its end removes the timer. If it fails it is tried again, but not at once.
+            Ok(_) => self.store.look_later(due, Duration::from_secs(3600)).await,
+            Err(Error::NoStack(_) | Error::NoSnapshot(_)) => Ok(()),
             // Busy, or the project has much to do: it waits.
             Err(error) => {
                 tracing::info!(%error, snapshot = %id, "an expired snapshot can't be deleted yet");

@@ -25,7 +25,7 @@ pub(crate) fn missing(stack: &Stack, name: &str) -> Fault {
 fn view(base: &Base, stack: &Stack, resource: &Resource, states: &BTreeMap<String, ResourceShown>) -> Value {
     let state = states.get(resource.name.as_str());
     let shown = shown(state);
-    let created = state.map_or(stack.created_at, |state| state.created_at);
+    let created = stack.created_at;
     let updated = state.and_then(|state| state.updated_at).unwrap_or(created);
     let required_by: Vec<_> = stack
         .resources

@@ -43,11 +43,13 @@ pub fn start(op: &mut Operation, stage: u16) {
     op.stage = stage;
 }
 
-/// Stops an operation, for the first reason that is given; a later one changes nothing.
+/// Stops an operation, for the first reason that is given; a later one changes nothing. One that had stopped only to
+/// begin again now stops for good.
 pub fn stop(op: &mut Operation, why: Stop) -> bool {
-    if op.stop.is_some() || op.state.ended() {
+    if op.state.ended() || (op.stop.is_some() && !op.redo) {
         return false;
     }
+    op.redo = false;
     op.stop = Some(why);
     true
 }

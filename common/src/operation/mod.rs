@@ -396,6 +396,9 @@ pub struct Item {
     /// Why it waits, when it waits longer than usual ("no live worker for pool x").
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Since when no live worker can run it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unplaced_since: Option<Millis>,
     #[serde(default)]
     pub checkpoint: Value,
     /// What the cut left, if it is durable.
@@ -430,6 +433,7 @@ impl Item {
             attempts: 0,
             last_error: None,
             note: None,
+            unplaced_since: None,
             checkpoint: Value::Null,
             cut: Value::Null,
             cut_at: None,
@@ -445,6 +449,12 @@ impl Item {
     /// Whether this item still has to run in `stage`.
     pub fn waits_for(&self, stage: u16) -> bool {
         self.stage < stage || (self.stage == stage && self.state == ItemState::Ready)
+    }
+
+    /// Whether a worker had this item's step of `stage` already and it must be brought to its end, though the operation
+    /// has stopped: it waits for its next run, and is not one that can be given up half-way.
+    pub fn in_hand(&self, verb: Verb, stage: u16) -> bool {
+        !verb.stops() && self.stage == stage && self.state == ItemState::Ready && self.fence > 0
     }
 
     /// Whether this item has ended `stage`.

@@ -6,20 +6,34 @@
 //! - Running, stage over: what the end of this stage means is recorded (`verdict.rs`), then the next one starts, or
 //!   the operation ends.
 
-use super::backend::Precondition;
+use super::backend::{At, Precondition};
 use super::keys::{self, Timer, count};
 use super::{Error, Read, Store, backend, decode, put, require_version};
 use crate::ids::{OperationId, ProjectId};
 use crate::operation::machine::{self, Next};
-use crate::operation::{Item, ItemState, Operation, State, When};
+use crate::operation::{Item, ItemState, Operation, State, Verb, When};
 use std::time::Duration;
 
-/// How soon an operation that waits is looked at again if nothing wakes it, in milliseconds.
-pub(super) const WAITING_LOOK: u64 = 15_000;
-/// The same, for one that runs.
+/// How soon an operation that runs is looked at again if nothing wakes it, in milliseconds.
 pub(super) const RUNNING_LOOK: u64 = 60_000;
 
 const SWEEP: usize = 200;
+
+/// What an operation that has stopped waits for.
+#[derive(Debug, Default)]
+struct InHand {
+    /// Steps of its stage.
+    now: usize,
+    /// Copies that a worker began before their stage.
+    early: usize,
+}
+
+fn thaw_is_next(op: &Operation) -> bool {
+    match machine::next(op, op.stage_started_at.is_some()) {
+        Next::Start(stage) => op.stages[usize::from(stage)].verb == Verb::Thaw,
+        Next::End(_) => false,
+    }
+}
 
 impl Store {
     /// Brings an operation as far as it goes now.
@@ -58,7 +72,8 @@ impl Store {
         }
     }
 
-    /// In at the gate. An operation that waits for its stack waits until the stack is its own.
+    /// In at the gate, in the order of the line. An operation that waits for its stack waits until the stack is its own,
+    /// then stands in line like the others.
     async fn enter(&self, mut op: Read<Operation>) -> Result<bool, Error> {
         let project = op.value.project.clone();
         let (shard, id) = (self.shard(&project), op.value.id);
@@ -74,30 +89,62 @@ impl Store {
         let now = self.now().await?;
         let mut batch = self.batch(shard).await?;
         require_version(&mut batch, keys::operation(&project, id), op.version);
+        let Some((_, queued)) = waiting else {
+            batch.require(Precondition::Absent(waiting_key.clone()));
+            batch.put(waiting_key, Vec::new());
+            batch.count(count::waiting(&project), 1, None);
+            self.settle(&batch, Duration::from_secs(1)).await?;
+            return Ok(true);
+        };
+        if self.first_in_line(&project).await? != Some(id) {
+            return Ok(false);
+        }
         batch.require(Precondition::CounterBelow(count::running(&project), self.settings.running));
         batch.count(count::running(&project), 1, None);
-        if let Some((_, queued)) = waiting {
-            require_version(&mut batch, waiting_key.clone(), queued.version);
-            batch.delete(waiting_key);
-            batch.count(count::waiting(&project), -1, None);
-        }
+        require_version(&mut batch, waiting_key.clone(), queued.version);
+        batch.delete(waiting_key);
+        batch.count(count::waiting(&project), -1, None);
         op.value.state = State::Preparing;
         op.value.started_at = Some(now);
         put(&mut batch, keys::operation(&project, id), &op.value)?;
         match self.settle(&batch, Duration::from_secs(1)).await {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                // There may be room for the next one too.
+                self.wake_line(&project).await?;
+                Ok(true)
+            }
             // The gate is closed: the end of another operation wakes the first in line.
             Err(backend::Error::Conflict(Precondition::CounterBelow(..))) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
 
+    async fn first_in_line(&self, project: &ProjectId) -> Result<Option<OperationId>, Error> {
+        let page = self.backend.scan(self.shard(project), &keys::all_waiting(project), None, 1).await?;
+        Ok(page.first().and_then(|(key, _)| key.0.rsplit('/').next()?.parse().ok()))
+    }
+
+    /// Has the first of those that wait for the gate looked at, after the gate may have opened. Called after the commit
+    /// that opened it: who comes into the line later than this looks is looked at then, and finds it open.
+    pub(super) async fn wake_line(&self, project: &ProjectId) -> Result<(), Error> {
+        if let Some(first) = self.first_in_line(project).await? {
+            let mut batch = self.batch(self.shard(project)).await?;
+            batch.set_timer(Timer::Advance(project.clone(), first).id(), At::NOW);
+            self.settle(&batch, Duration::from_secs(1)).await?;
+        }
+        Ok(())
+    }
+
     async fn running(&self, op: Read<Operation>) -> Result<bool, Error> {
         let project = op.value.project.clone();
         let id = op.value.id;
         let shard = self.shard(&project);
-        if op.value.stop.is_some() && self.sweep(&op.value).await? > 0 {
-            return Ok(false);
+        if op.value.stop.is_some() {
+            let in_hand = self.sweep(&op.value).await?;
+            // Copies of held cuts do not keep a thaw waiting; what would undo them waits for their end.
+            if in_hand.now > 0 || (in_hand.early > 0 && !thaw_is_next(&op.value)) {
+                return Ok(false);
+            }
         }
         let begun = op.value.stage_started_at.is_some();
         if begun {
@@ -116,23 +163,24 @@ impl Store {
         let now = self.now().await?;
         let mut batch = self.batch(self.shard(&project)).await?;
         require_version(&mut batch, keys::operation(&project, id), op.version);
-        if begun {
-            self.after_stage(&mut batch, &mut op.value, now).await?;
-        }
-        let mut next = machine::next(&op.value, begun);
+        let mut stopped = begun && self.after_stage(&mut batch, &mut op.value, now).await?;
+        let next = machine::next(&op.value, begun);
         if let Next::Start(stage) = next {
             // What comes may show that it should not: then something else comes next.
-            if self.before_stage(&mut batch, &mut op.value, stage).await? {
-                next = machine::next(&op.value, begun);
-            }
+            stopped |= self.before_stage(&mut batch, &mut op.value, stage).await?;
         }
         match next {
+            _ if stopped => {
+                put(&mut batch, keys::operation(&project, id), &op.value)?;
+                self.settle(&batch, Duration::from_secs(1)).await?;
+                Ok(true)
+            }
             Next::Start(stage) => {
                 self.start_stage(&mut batch, &mut op.value, stage, now);
                 put(&mut batch, keys::operation(&project, id), &op.value)?;
-                self.settle(&batch, Duration::from_secs(1)).await?;
+                let committed = self.settle(&batch, Duration::from_secs(1)).await?;
                 // Its timers do the rest, unless all of it has ended before it began (held copies).
-                Ok(false)
+                Ok(committed.counters.contains(&0))
             }
             Next::End(_) if op.value.redo && op.value.again == 0 => {
                 self.redo(&mut op.value);
@@ -163,17 +211,17 @@ impl Store {
         op.thawed_at = None;
     }
 
-    /// Writes down as skipped what an operation that has stopped will not begin; returns how many items still run.
-    async fn sweep(&self, op: &Operation) -> Result<usize, Error> {
-        let Some(stage) = op.current() else { return Ok(0) };
+    /// Writes down as skipped what an operation that has stopped will not begin; returns what must still end.
+    async fn sweep(&self, op: &Operation) -> Result<InHand, Error> {
+        let mut in_hand = InHand::default();
+        let Some(stage) = op.current() else { return Ok(in_hand) };
         let going = stage.when == When::Going && op.stage_started_at.is_some();
         let (project, shard) = (&op.project, self.shard(&op.project));
         let prefix = keys::items(project, op.id);
         let mut after = None;
-        let mut running = 0;
         loop {
             let page = self.backend.scan(shard, &prefix, after.as_ref(), SWEEP).await?;
-            let Some((last, _)) = page.last() else { return Ok(running) };
+            let Some((last, _)) = page.last() else { return Ok(in_hand) };
             let last = last.clone();
             let mut batch = self.batch(shard).await?;
             let mut skipped = 0;
@@ -182,9 +230,12 @@ impl Store {
                 let Some(index) = keys::item_index(key) else { continue };
                 let in_stage = stage.contains(index) && !item.ended(op.stage);
                 let early = item.stage > op.stage && !item.state.ended();
-                if matches!(item.state, ItemState::Running { .. }) && (in_stage || early) {
-                    running += 1;
-                } else if going && (in_stage && !stage.is_held(index) || early) {
+                let running = matches!(item.state, ItemState::Running { .. });
+                if in_stage && (running || item.in_hand(stage.verb, op.stage)) {
+                    in_hand.now += 1;
+                } else if early && running {
+                    in_hand.early += 1;
+                } else if early || (going && in_stage) {
                     if !early {
                         item.stage = op.stage;
                         batch.count(count::left(project, op.id, op.stage), -1, None);
@@ -193,14 +244,7 @@ impl Store {
                     require_version(&mut batch, key.clone(), stored.version);
                     put(&mut batch, key.clone(), &item)?;
                     batch.clear_timer(Timer::Item(project.clone(), op.id, index).id());
-                    skipped += 1;
-                } else if going && in_stage && stage.is_held(index) {
-                    // Held copies that were never begun: their cut failed or was skipped.
-                    item.stage = op.stage;
-                    item.state = ItemState::Skipped;
-                    batch.count(count::left(project, op.id, op.stage), -1, None);
-                    require_version(&mut batch, key.clone(), stored.version);
-                    put(&mut batch, key.clone(), &item)?;
+                    batch.delete(keys::progress(project, op.id, index));
                     skipped += 1;
                 }
             }
@@ -208,7 +252,7 @@ impl Store {
                 self.settle(&batch, Duration::from_secs(1)).await?;
             }
             if page.len() < SWEEP {
-                return Ok(running);
+                return Ok(in_hand);
             }
             after = Some(last);
         }

@@ -192,7 +192,8 @@ impl Store {
                 batch.count(count::waiting(project), 1, None);
                 batch.put(keys::waiting(project, op.id), Vec::new());
             }
-            batch.set_timer(advance, At::In(super::advance::WAITING_LOOK));
+            // At once: the gate may have opened since it was found closed.
+            batch.set_timer(advance, At::NOW);
         } else {
             batch.require(Precondition::CounterBelow(count::running(project), self.settings.running));
             batch.require(Precondition::CounterBelow(count::waiting(project), 1));
@@ -220,6 +221,8 @@ impl Store {
     pub(super) fn start_first(&self, batch: &mut Batch, op: &mut Operation, now: Millis) {
         match machine::next(op, false) {
             machine::Next::Start(stage) if op.stages[usize::from(stage)].verb != Verb::Seal => {
+                let advance = Timer::Advance(op.project.clone(), op.id);
+                batch.set_timer(advance.id(), At::In(super::advance::RUNNING_LOOK));
                 self.start_stage(batch, op, stage, now);
             }
             _ => {
@@ -228,7 +231,8 @@ impl Store {
         }
     }
 
-    /// Starts a stage: its counter, and the timers that publish its first window. The caller puts the operation.
+    /// Starts a stage: its counter, and the timers that publish its first window. The caller puts the operation, and
+    /// leaves its timer alone: the counter sets it if all of the stage has ended before it began (held copies).
     pub(super) fn start_stage(&self, batch: &mut Batch, op: &mut Operation, stage: u16, now: Millis) {
         machine::start(op, stage);
         op.stage_started_at = Some(now);
@@ -239,7 +243,6 @@ impl Store {
             op.frozen_at = Some(now);
         }
         if let Some(stage_now) = op.current() {
-            batch.set_timer(advance.id(), At::In(super::advance::RUNNING_LOOK));
             for item in stage_now.first_window(op.window) {
                 batch.set_timer(Timer::Item(project.clone(), op.id, item).id(), At::NOW);
             }

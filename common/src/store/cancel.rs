@@ -11,8 +11,9 @@ impl Store {
     pub async fn cancel(&self, project: &ProjectId, id: OperationId, by: &str) -> Result<Operation, Error> {
         loop {
             let mut op = self.operation(project, id).await?;
-            let refuse = |why| Err(Error::NotCancellable { operation: id, kind: op.value.kind, why });
-            if op.value.state.ended() {
+            let ended = op.value.state.ended();
+            let refuse = |why| Err(Error::NotCancellable { operation: id, kind: op.value.kind.as_str(), ended, why });
+            if ended {
                 return refuse("it has ended");
             }
             if matches!(op.value.kind, Kind::SnapshotDelete | Kind::StackDelete) {

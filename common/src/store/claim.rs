@@ -70,11 +70,17 @@ impl Store {
                 return Ok(None);
             }
             let Some(plan) = op.stages.get(usize::from(stage)) else { return Ok(None) };
-            if op.stop.is_some() && plan.when == When::Going {
+            let (verb, snapshot) = (plan.verb, op.snapshot_of(plan, &item.value));
+            if op.stop.is_some() && plan.when == When::Going && !item.value.in_hand(verb, stage) {
                 // Nothing more is begun; `advance` writes it down as skipped.
                 return Ok(None);
             }
-            let (verb, snapshot) = (plan.verb, op.snapshot_of(plan, &item.value));
+            let artifact = match (verb, snapshot, &item.value.resource) {
+                (Verb::Restore | Verb::Preview | Verb::Verify | Verb::Discard, Some(snapshot), Some(resource)) => {
+                    self.read(shard, keys::artifact(project, snapshot, &resource.name)).await?.map(|read| read.value)
+                }
+                _ => None,
+            };
             let now = self.now().await?;
             let mut item_now = item.value;
             begin_run(&mut item_now, job.step, verb, worker, now);
@@ -86,16 +92,6 @@ impl Store {
             let sent = Instant::now();
             match self.settle(&batch, self.settings.lease / 2).await {
                 Ok(committed) => {
-                    let artifact = match (verb, snapshot, &item_now.resource) {
-                        (
-                            Verb::Restore | Verb::Preview | Verb::Verify | Verb::Discard,
-                            Some(snapshot),
-                            Some(resource),
-                        ) => {
-                            self.read(shard, keys::artifact(project, snapshot, &resource.name)).await?.map(|r| r.value)
-                        }
-                        _ => None,
-                    };
                     return Ok(Some(Claimed {
                         step: job.step,
                         verb,
@@ -156,6 +152,13 @@ pub(super) fn begin_run(item: &mut Item, step: StepId, verb: Verb, worker: &Work
     item.state = ItemState::Running { worker: worker.clone(), since: now };
     item.fence += 1;
     item.note = None;
+    item.unplaced_since = None;
+    if verb == Verb::Cut {
+        // What an earlier round cut is void.
+        item.cut = serde_json::Value::Null;
+        item.cut_at = None;
+        item.cut_lost = false;
+    }
     item.started_at.get_or_insert(now);
     if matches!(verb, Verb::Cut | Verb::Copy | Verb::Seal) && !item.tried.contains(&step) {
         item.tried.push(step);
@@ -182,7 +185,7 @@ pub(super) fn show_resource(
 ) -> Result<(), Error> {
     let event = event(now, rank, Some(name.clone()), shown.clone());
     put(batch, keys::event(&op.project, op.stack, event.id), &event)?;
-    let resource = ResourceShown { shown, created_at: now, updated_at: None };
+    let resource = ResourceShown { shown, created_at: now, updated_at: Some(now) };
     put(batch, keys::resource(&op.project, op.stack, name), &resource)
 }
 

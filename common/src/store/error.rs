@@ -2,7 +2,6 @@
 
 use super::backend;
 use crate::ids::{OperationId, SnapshotId, StackName};
-use crate::operation::Kind;
 use crate::operation::plan::Circle;
 
 #[derive(Debug, thiserror::Error)]
@@ -29,8 +28,8 @@ pub enum Error {
     /// Heat's 400 `NotSupported`, in Heat's words.
     #[error("{0}")]
     NotSupported(&'static str),
-    #[error("Operation {operation} ({kind:?}) can't be cancelled: {why}.")]
-    NotCancellable { operation: OperationId, kind: Kind, why: &'static str },
+    #[error("Operation {operation} ({kind}) can't be cancelled: {why}.")]
+    NotCancellable { operation: OperationId, kind: &'static str, ended: bool, why: &'static str },
     /// A quota (`RequestLimitExceeded`).
     #[error("Request limit exceeded: {0}")]
     Limit(String),

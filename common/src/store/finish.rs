@@ -13,7 +13,7 @@ use super::claim::{Claimed, begin_run, millis, show_resource};
 use super::keys::{self, Timer, count};
 use super::{Error, Store, backend, put, require_version};
 use crate::ids::{StepId, WorkerId};
-use crate::operation::{Item, ItemState, OnFailure, Operation, Stop, Verb, machine};
+use crate::operation::{Item, ItemState, OnFailure, Operation, Stop, Verb, When, machine};
 use crate::record::{Shown, Status};
 use crate::store::Millis;
 use crate::types::Artifact;
@@ -39,6 +39,13 @@ pub enum Ended {
     Stopped,
 }
 
+impl Ended {
+    /// The same step is run again, most likely.
+    fn goes_again(&self) -> bool {
+        matches!(self, Ended::Later { .. } | Ended::Retry { .. } | Ended::HandedBack { .. })
+    }
+}
+
 impl Store {
     /// Ends a run. `Ok(Some(_))`: the copy that goes on from a held cut. [`backend::Error::Conflict`] on the item: the
     /// lease was lost; nothing was recorded.
@@ -47,6 +54,11 @@ impl Store {
     pub async fn finish(&self, claimed: &Claimed, ended: Ended, patience: Duration) -> Result<Option<Claimed>, Error> {
         let mut op = claimed.operation.clone();
         let mut op_version = None;
+        if ended.goes_again() {
+            // Whether there is a next time depends on whether the operation has stopped since the claim.
+            let read = self.operation(&op.project, op.id).await?;
+            (op, op_version) = (read.value, Some(read.version));
+        }
         loop {
             let run = Run { store: self, claimed, op: &op, op_version };
             let (batch, goes_on) = run.batch(ended.clone()).await?;
@@ -126,14 +138,12 @@ impl Run<'_> {
             }
             Ended::HandedBack { checkpoint } => {
                 item.checkpoint = checkpoint;
-                item.cut_lost |= self.claimed.verb == Verb::Copy && self.is_held();
                 self.again(&mut batch, &mut item, Duration::ZERO);
                 None
             }
             Ended::Retry { reason, after } => {
                 item.attempts += 1;
-                item.last_error = Some(reason.clone());
-                item.cut_lost |= self.claimed.verb == Verb::Copy && self.is_held();
+                item.last_error = Some(clip(&reason));
                 if item.attempts >= store.settings.attempts {
                     let tries = item.attempts;
                     self.failed(&mut batch, &mut item, format!("{reason} (tried {tries} times)"), false, now).await?;
@@ -155,6 +165,9 @@ impl Run<'_> {
                 if let Some(artifact) = artifact {
                     self.record(&mut batch, &item, &artifact)?;
                 }
+                if self.claimed.verb == Verb::Discard {
+                    self.forget_artifact(&mut batch, &item);
+                }
                 item.result = result;
                 self.show_end(&mut batch, &item, Status::Complete, "state changed".to_owned(), now)?;
                 self.end(&mut batch, &mut item, ItemState::Done, now);
@@ -164,6 +177,13 @@ impl Run<'_> {
                 item.cut = cut;
                 item.cut_at = Some(at);
                 self.end(&mut batch, &mut item, ItemState::Done, now);
+                if self.is_held() && self.op.stop.is_none() {
+                    // A type that holds its cuts did not hold this one: its stage publishes no copy of it, so it is done
+                    // here.
+                    item.stage = self.copy_stage()?;
+                    item.state = ItemState::Ready;
+                    batch.set_timer(self.timer().id(), At::NOW);
+                }
                 None
             }
             Ended::Held { at } => {
@@ -189,6 +209,8 @@ impl Run<'_> {
 
     fn again(&self, batch: &mut Batch, item: &mut Item, after: Duration) {
         item.state = ItemState::Ready;
+        // The session that held the cut ends with this run.
+        item.cut_lost |= self.claimed.verb == Verb::Copy && self.is_held();
         batch.set_timer(self.timer().id(), At::In(millis(after)));
         if self.op.stop.is_some() {
             self.advance_now(batch);
@@ -202,18 +224,26 @@ impl Run<'_> {
         self.count_down(batch, item.stage);
         batch.clear_timer(self.timer().id());
         batch.delete(keys::progress(&self.op.project, self.op.id, self.claimed.step.index));
-        if self.op.stop.is_some() {
+        if self.op.stop.is_some() || self.is_early(item.stage) {
+            // A copy that began before its stage does not bring a counter to zero, and yet may be what is waited for.
             self.advance_now(batch);
+        }
+        self.publish_next(batch, item.stage);
+    }
+
+    /// The step that this one's end makes room for. What is owed or undoes goes on though the operation has stopped.
+    fn publish_next(&self, batch: &mut Batch, stage: u16) {
+        let Some(stage) = self.op.stages.get(usize::from(stage)) else { return };
+        if stage.when == When::Going && self.op.stop.is_some() {
             return;
         }
-        let next = self
-            .op
-            .stages
-            .get(usize::from(item.stage))
-            .and_then(|stage| stage.after(self.claimed.step.index, self.op.window));
-        if let Some(next) = next {
+        if let Some(next) = stage.after(self.claimed.step.index, self.op.window) {
             batch.set_timer(Timer::Item(self.op.project.clone(), self.op.id, next).id(), At::NOW);
         }
+    }
+
+    fn is_early(&self, stage: u16) -> bool {
+        self.op.stages.get(usize::from(stage)).is_some_and(|stage| stage.is_held(self.claimed.step.index))
     }
 
     fn count_down(&self, batch: &mut Batch, stage: u16) {
@@ -238,6 +268,7 @@ impl Run<'_> {
         now: Millis,
     ) -> Result<(), Error> {
         let Some(stage) = self.op.stages.get(usize::from(item.stage)) else { return Ok(()) };
+        let reason = clip(&reason);
         let named = match &item.resource {
             Some(resource) => format!("resources.{}: {reason}", resource.name),
             None => reason.clone(),
@@ -302,10 +333,17 @@ impl Run<'_> {
         put(batch, keys::artifact(&self.op.project, snapshot, &resource.name), artifact)
     }
 
+    fn forget_artifact(&self, batch: &mut Batch, item: &Item) {
+        if let (Some(snapshot), Some(resource)) = (self.claimed.snapshot, &item.resource) {
+            batch.delete(keys::artifact(&self.op.project, snapshot, &resource.name));
+        }
+    }
+
     /// The cut is held by this worker: its copy begins in this very commit, before its stage does.
     fn hold(&self, batch: &mut Batch, item: &mut Item, now: Millis) -> Result<Claimed, Error> {
         let from = self.claimed.step;
         self.count_down(batch, from.stage);
+        self.publish_next(batch, from.stage);
         let copy = self.copy_stage()?;
         let step = StepId { stage: copy, ..from };
         let worker = match &item.state {
@@ -358,6 +396,15 @@ impl Run<'_> {
             return Ok(());
         }
         show_resource(batch, self.op, &resource.name, Shown::new(action, status, reason), Rank::ResourceEnds, now)
+    }
+}
+
+/// A reason as it is recorded: what a person can read, not a child's whole output.
+fn clip(reason: &str) -> String {
+    const LONGEST: usize = 2000;
+    match reason.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} …", &reason[..end]),
+        None => reason.to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@ use super::backend::{At, Due, Precondition, Shard};
 use super::keys::{self, Timer};
 use super::{Ended, Error, Store, backend, decode};
 use crate::ids::{OperationId, ProjectId, StepId};
-use crate::operation::{Item, ItemState, Operation, State};
+use crate::operation::{Item, ItemState, Kind, Operation, State};
 use crate::queue::{Job, Route};
 use crate::record::Worker;
 use crate::store::Millis;
@@ -195,7 +195,9 @@ impl Store {
 
     /// No live worker can run a step: notes so, and fails it once it has waited for `placement_timeout`.
     pub async fn unplaced(&self, due: &Due, held: Held) -> Result<(), Error> {
-        let waited = held.waited(self.now().await?);
+        let now = self.now().await?;
+        let since = held.item.unplaced_since.unwrap_or(now);
+        let waited = now.0.saturating_sub(since.0);
         let kind = held.item.resource.as_ref().map(|resource| format!(" that knows {}", resource.kind));
         let note = format!("no live worker in pool {}{}", held.item.pool, kind.unwrap_or_default());
         if waited >= super::claim::millis(self.settings.placement_timeout) {
@@ -208,13 +210,28 @@ impl Store {
             let key = keys::item(&held.op.project, held.op.id, held.step.index);
             let mut batch = self.batch(due.shard).await?;
             super::require_version(&mut batch, key.clone(), held.item_version);
-            super::put(&mut batch, key, &Item { note: Some(note), ..held.item })?;
+            super::put(&mut batch, key, &Item { note: Some(note), unplaced_since: Some(since), ..held.item })?;
             match self.settle(&batch, Duration::from_secs(1)).await {
                 Ok(_) | Err(backend::Error::Conflict(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         self.look_later(due, Duration::from_secs(3)).await
+    }
+
+    /// A live worker can run a step that no worker could: it no longer says so, and its time to wait begins anew.
+    pub async fn placed(&self, held: &Held) -> Result<(), Error> {
+        if held.item.unplaced_since.is_none() {
+            return Ok(());
+        }
+        let key = keys::item(&held.op.project, held.op.id, held.step.index);
+        let mut batch = self.batch(self.shard(&held.op.project)).await?;
+        super::require_version(&mut batch, key.clone(), held.item_version);
+        super::put(&mut batch, key, &Item { note: None, unplaced_since: None, ..held.item.clone() })?;
+        match self.settle(&batch, Duration::from_secs(1)).await {
+            Ok(_) | Err(backend::Error::Conflict(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Nothing can be done about a timer now: look again after that, unless it was set anew meanwhile (a claim or a
@@ -238,10 +255,18 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the records of an operation that ended long ago.
+    /// Removes the records of an operation that ended long ago, and with those of its delete a stack's.
     pub async fn retire(&self, project: &ProjectId, id: OperationId) -> Result<(), Error> {
         self.remove_all(project, &keys::items(project, id)).await?;
         let mut batch = self.batch(self.shard(project)).await?;
+        match self.find_operation(project, id).await {
+            Ok(op) if op.kind == Kind::StackDelete && op.state == State::Complete => {
+                self.remove_all(project, &keys::events(project, op.stack)).await?;
+                batch.delete(keys::stack(project, op.stack));
+            }
+            Ok(_) | Err(Error::NoOperation(_)) => {}
+            Err(error) => return Err(error),
+        }
         batch.delete(keys::operation(project, id));
         batch.clear_timer(Timer::Retire(project.clone(), id).id());
         self.settle(&batch, Duration::from_secs(1)).await?;

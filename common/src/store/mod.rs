@@ -157,15 +157,18 @@ impl Store {
     /// Commits, and where the outcome is unknown sends the same batch again until it is known or `within` is over.
     async fn settle(&self, batch: &Batch, within: Duration) -> Result<Committed, backend::Error> {
         let until = Instant::now() + within;
-        let mut pause = Duration::from_millis(20);
+        // The first time at once: a connection that was lost is often made again by then.
+        let mut pause = Duration::ZERO;
         loop {
             match self.backend.commit(batch).await {
                 Err(backend::Error::Unavailable(why)) => {
                     if Instant::now() + pause >= until {
                         return Err(backend::Error::Unavailable(why));
                     }
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
+                    if !pause.is_zero() {
+                        tokio::time::sleep(pause).await;
+                    }
+                    pause = (pause * 2).clamp(Duration::from_millis(20), Duration::from_secs(1));
                 }
                 other => return other,
             }

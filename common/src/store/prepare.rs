@@ -6,21 +6,42 @@
 
 use std::time::Duration;
 
-use super::backend::Precondition;
+use super::backend::{At, Precondition};
 use super::begin::INLINE;
-use super::keys::{self, count};
+use super::keys::{self, Timer, count};
 use super::{Error, Read, Store, backend, put, require_version};
 use crate::ids::{ProjectId, SnapshotId};
 use crate::operation::plan::{self, Plan};
-use crate::operation::{Kind, Operation, State, Verb};
+use crate::operation::{Kind, Operation, State, Stop, Verb, machine};
 use crate::types::Resource;
+
+/// How soon a stack-delete looks again whether its snapshots are free, in milliseconds.
+const BUSY_LOOK: u64 = 1_000;
 
 impl Store {
     pub(super) async fn prepare(&self, mut op: Read<Operation>) -> Result<bool, Error> {
-        let plan = self.plan(&op.value).await?;
         let project = op.value.project.clone();
         let id = op.value.id;
         let shard = self.shard(&project);
+        if op.value.kind == Kind::StackDelete && self.snapshots_are_busy(&op.value).await? {
+            let mut batch = self.batch(shard).await?;
+            batch.set_timer(Timer::Advance(project, id).id(), At::In(BUSY_LOOK));
+            self.settle(&batch, Duration::from_secs(1)).await?;
+            return Ok(false);
+        }
+        let plan = match self.plan(&op.value).await {
+            Ok(plan) => plan,
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => {
+                // Looking again would find the same: it ends, and says why.
+                machine::stop(&mut op.value, Stop::Failed { reason: format!("it can't be planned: {error}") });
+                let mut batch = self.batch(shard).await?;
+                require_version(&mut batch, keys::operation(&project, id), op.version);
+                put(&mut batch, keys::operation(&project, id), &op.value)?;
+                self.settle(&batch, Duration::from_secs(1)).await?;
+                return Ok(true);
+            }
+        };
         for portion in plan.items.iter().enumerate().collect::<Vec<_>>().chunks(INLINE) {
             let wanted: Vec<_> = portion.iter().map(|(index, _)| keys::item(&project, id, *index as u32)).collect();
             let there = self.backend.get(shard, &wanted).await?;
@@ -86,6 +107,21 @@ impl Store {
                 })
             }
         }
+    }
+
+    /// Whether something else still works on a snapshot of a stack that is to be deleted. What can be cancelled is.
+    /// Nothing new begins meanwhile: requests see the delete.
+    async fn snapshots_are_busy(&self, op: &Operation) -> Result<bool, Error> {
+        let mut any = false;
+        for snapshot in self.all_snapshots_of(&op.project, op.stack).await? {
+            let Some(busy) = snapshot.busy.filter(|busy| *busy != op.id) else { continue };
+            match self.cancel(&op.project, busy, "the delete of the stack").await {
+                Ok(_) | Err(Error::NotCancellable { ended: false, .. }) => any = true,
+                Err(Error::NotCancellable { ended: true, .. } | Error::NoOperation(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(any)
     }
 
     /// The resources that a snapshot has something of outside, as their artifacts tell: those that are protected.

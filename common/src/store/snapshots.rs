@@ -167,11 +167,10 @@ impl Store {
         if snapshot.value.status != Status::Complete || snapshot.value.action != "CREATE" {
             return Err(Error::NotSupported("Restoring incomplete snapshot is not supported."));
         }
-        let stack = self.live_stack(project, stack).await?.value;
+        let (mut batch, stack) = self.kept_stack(project, stack).await?;
         let captured = self.captured(project, id).await?;
         let chosen = self.chosen(project, id, &captured, resources).await?;
         let now = self.now().await?;
-        let mut batch = self.batch(self.shard(project)).await?;
         let verb = if kind == Kind::Plan { Verb::Preview } else { Verb::Verify };
         let draft = Draft {
             kind,
@@ -209,9 +208,8 @@ impl Store {
     ) -> Result<(Batch, Begun), Error> {
         let project = &request.project;
         let mut snapshot = self.snapshot_of_stack(project, stack, id).await?;
-        let stack = self.live_stack(project, stack).await?.value;
+        let (mut batch, stack) = self.kept_stack(project, stack).await?;
         let now = self.now().await?;
-        let mut batch = self.batch(self.shard(project)).await?;
         if snapshot.value.action == "DELETE" && snapshot.value.status == Status::InProgress {
             if let Some(busy) = snapshot.value.busy {
                 let operation = self.operation(project, busy).await?.value;
@@ -244,6 +242,17 @@ impl Store {
             return Err(Error::Busy { stack: name, action: shown.action, operation });
         }
         Ok((self.batch(self.shard(project)).await?, stack, self.now().await?))
+    }
+
+    /// A stack that is not being deleted, and a batch that requires that it stays so.
+    async fn kept_stack(&self, project: &ProjectId, stack: StackId) -> Result<(Batch, Stack), Error> {
+        let Read { value: stack, version } = self.live_stack(project, stack).await?;
+        if let Some(operation) = stack.deleting {
+            return Err(Error::Busy { stack: stack.name, action: "DELETE".to_owned(), operation });
+        }
+        let mut batch = self.batch(self.shard(project)).await?;
+        require_version(&mut batch, keys::stack(project, stack.id), version);
+        Ok((batch, stack))
     }
 
     fn hold_snapshot(

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::backend::{At, Batch};
-use super::begin::show;
-use super::claim::millis;
+use super::begin::{Rank, show};
+use super::claim::{millis, show_resource};
 use super::keys::{self, Timer, count};
 use super::{Error, Read, Store, backend, decode, put, require_version};
 use crate::ids::{ProjectId, SnapshotId};
 use crate::operation::machine::{self, Next};
-use crate::operation::{Item, ItemState, Kind, Of, Operation, State, Stop, Verb};
-use crate::record::{Purpose, Shown, Snapshot, Stack, Status, stop_reason};
+use crate::operation::{Item, ItemState, Kind, Of, Operation, State, Stop, Verb, When};
+use crate::record::{Purpose, ResourceShown, Shown, Snapshot, Stack, Status, stop_reason};
 use crate::store::Millis;
 use crate::types::{Artifact, Consistency};
 
@@ -27,14 +27,28 @@ struct Got {
 }
 
 impl Store {
-    /// Records what the end of the current stage means.
-    pub(super) async fn after_stage(&self, batch: &mut Batch, op: &mut Operation, now: Millis) -> Result<(), Error> {
-        let Some(stage) = op.current() else { return Ok(()) };
+    /// Records what the end of the current stage means; `true`: the operation was stopped by it.
+    pub(super) async fn after_stage(&self, batch: &mut Batch, op: &mut Operation, now: Millis) -> Result<bool, Error> {
+        let Some(stage) = op.current() else { return Ok(false) };
         match (stage.verb, stage.of) {
-            (Verb::Thaw, _) => op.thawed_at = Some(now),
+            (Verb::Thaw, _) => {
+                op.thawed_at.get_or_insert(now);
+                if op.stop.is_none() {
+                    let place = op.stage;
+                    let failed = self.failures(op, |item| item.stage == place).await?;
+                    if !failed.is_empty() {
+                        // Nothing is sealed that would show as failed.
+                        let reason = format!("Resource SNAPSHOT failed: not thawed: {}", list(&failed, "; "));
+                        return Ok(machine::stop(op, Stop::Failed { reason }));
+                    }
+                }
+            }
             (Verb::Seal, Of::Safety) if op.stop.is_none() => {
                 if let Some(safety) = op.safety {
                     let mut snapshot = self.snapshot(&op.project, safety).await?;
+                    if snapshot.value.status == Status::Complete {
+                        return Ok(false);
+                    }
                     snapshot.value.status = Status::Complete;
                     snapshot.value.status_reason = Some(complete_reason(&snapshot.value));
                     snapshot.value.ended_at = Some(now);
@@ -46,7 +60,7 @@ impl Store {
             }
             _ => {}
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Looks whether a stage should really begin; `true`: the operation was stopped instead.
@@ -63,8 +77,9 @@ impl Store {
         if snapshot.value.purpose != Purpose::Safety
             && let Some(reason) = refused(op, &got)
         {
-            op.redo = got.cut_lost && op.again == 0 && op.options.consistency.is_some();
-            return Ok(machine::stop(op, Stop::Failed { reason }));
+            let stopped = machine::stop(op, Stop::Failed { reason });
+            op.redo = stopped && got.cut_lost && op.again == 0 && op.options.consistency.is_some();
+            return Ok(stopped);
         }
         snapshot.value.consistency = got.consistency;
         snapshot.value.skew = got.skew;
@@ -87,7 +102,9 @@ impl Store {
             .map(|artifact| format!("{} ({})", artifact.resource, artifact.why.as_deref().unwrap_or("no reason given")))
             .collect();
         let level = protected.iter().map(|artifact| artifact.consistency).min();
-        let frozen = op.frozen_at.is_some() && !cut_lost;
+        let can_freeze = |artifact: &&Artifact| self.kinds.get(&artifact.kind).is_some_and(|kind| kind.quiesce);
+        // One that can't be frozen was cut at a moment of its own, whatever the others did.
+        let frozen = op.frozen_at.is_some() && !cut_lost && protected.iter().all(can_freeze);
         let consistency = level.map(|level| match (protected.len(), frozen, level) {
             (1, _, level) => level,
             _ if cut_lost => Consistency::None,
@@ -136,7 +153,10 @@ impl Store {
         let (state, reason) = self.verdict(&op.value).await?;
         if state == State::Complete {
             self.clear_away(&op.value).await?;
+        } else {
+            self.end_resources(&op.value, &reason, now).await?;
         }
+        self.trim_events(&op.value).await?;
         let shard = self.shard(&project);
         let mut batch = self.batch(shard).await?;
         require_version(&mut batch, keys::operation(&project, op.value.id), op.version);
@@ -158,6 +178,7 @@ impl Store {
                     state = state.as_str(), reason, "operation ended"
                 );
                 crate::metrics::operation_ended(op.value.kind.as_str(), state.as_str());
+                self.wake_line(&project).await?;
                 Ok(false)
             }
             Err(error) => Err(error.into()),
@@ -174,42 +195,68 @@ impl Store {
             },
             Next::Start(_) => State::Complete,
         };
-        let failed = count::failed(&op.project, op.id);
-        let failed = self.backend.counters(self.shard(&op.project), &[failed]).await?.first().copied().unwrap_or(0);
-        let mut also = Vec::new();
-        if failed > 0 {
-            for item in self.items_where(op, |item| matches!(item.state, ItemState::Failed { .. })).await? {
-                if let ItemState::Failed { reason } = item.state {
-                    also.push(match &item.resource {
-                        Some(resource) => format!("resources.{}: {reason}", resource.name),
-                        None => reason,
-                    });
-                }
+        let also = match &op.stop {
+            None => self.failures(op, |_| true).await?,
+            // What made it stop is told already.
+            Some(_) => {
+                let clears = |item: &Item| op.stages.get(usize::from(item.stage)).is_some_and(|s| s.when != When::Going);
+                self.failures(op, clears).await?
             }
-        }
+        };
         let action = op.kind.action().unwrap_or("OPERATION");
         Ok(match (&op.stop, also.is_empty()) {
             (None, true) => (state, format!("{} {action} completed successfully", self.subject(op))),
-            (None, false) => (State::Failed, format!("Resource {action} failed: {}", also.join("; "))),
+            (None, false) => (State::Failed, format!("Resource {action} failed: {}", list(&also, "; "))),
             (Some(stop), true) => (state, self.with_safety(op, stop_reason(stop)).await?),
             (Some(stop), false) => {
-                let reason = format!("{}; and clearing up: {}", stop_reason(stop), also.join("; "));
+                let reason = format!("{}; and clearing up: {}", stop_reason(stop), list(&also, "; "));
                 (state, self.with_safety(op, reason).await?)
             }
         })
+    }
+
+    /// Items of steps that failed where the others went on, and why, for a person.
+    async fn failures(&self, op: &Operation, wanted: impl Fn(&Item) -> bool) -> Result<Vec<String>, Error> {
+        let failed = count::failed(&op.project, op.id);
+        if self.backend.counters(self.shard(&op.project), &[failed]).await?.first().is_none_or(|failed| *failed == 0) {
+            return Ok(Vec::new());
+        }
+        let failed = self.items_where(op, |item| matches!(item.state, ItemState::Failed { .. }) && wanted(item)).await?;
+        Ok(failed
+            .filter_map(|item| match item.state {
+                ItemState::Failed { reason } => Some(match &item.resource {
+                    Some(resource) => format!("resources.{}: {reason}", resource.name),
+                    None => reason,
+                }),
+                _ => None,
+            })
+            .collect())
     }
 
     fn subject(&self, op: &Operation) -> &'static str {
         if op.kind.holds_stack() { "Stack" } else { "Snapshot" }
     }
 
-    /// A restore that did not get to its end names the snapshot that holds what was there before.
-    async fn with_safety(&self, op: &Operation, reason: String) -> Result<String, Error> {
+    /// A restore that did not get to its end names what it restored and the snapshot that holds what was there before.
+    async fn with_safety(&self, op: &Operation, mut reason: String) -> Result<String, Error> {
+        if op.kind != Kind::Restore {
+            return Ok(reason);
+        }
+        let is_restored = |item: &Item| {
+            op.stages.get(usize::from(item.stage)).is_some_and(|stage| stage.verb == Verb::Restore)
+                && item.state == ItemState::Done
+        };
+        let restored: Vec<_> =
+            self.items_where(op, is_restored).await?.filter_map(|item| Some(item.resource?.name.to_string())).collect();
+        if !restored.is_empty() {
+            reason = format!("{reason}; restored before that: {}", list(&restored, ", "));
+        }
         let Some(safety) = op.safety else { return Ok(reason) };
         Ok(match self.snapshot(&op.project, safety).await {
             Ok(snapshot) if snapshot.value.status == Status::Complete => {
                 format!("{reason}; what was there before the restore is in safety snapshot {safety}")
             }
+            // Resources are touched once it is complete.
             Ok(_) | Err(Error::NoSnapshot(_)) => format!("{reason}; nothing was touched"),
             Err(error) => return Err(error),
         })
@@ -229,8 +276,45 @@ impl Store {
         }
         if op.kind == Kind::StackDelete {
             self.remove_all(&op.project, &keys::resources(&op.project, op.stack)).await?;
+            for snapshot in self.all_snapshots_of(&op.project, op.stack).await? {
+                let Read { value, version } = self.snapshot(&op.project, snapshot.id).await?;
+                let mut batch = self.batch(self.shard(&op.project)).await?;
+                require_version(&mut batch, keys::snapshot(&op.project, value.id), version);
+                self.forget_snapshot(&mut batch, &value);
+                self.settle(&batch, Duration::from_secs(5)).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Resources that still show that a stopped operation works on them show that it failed.
+    async fn end_resources(&self, op: &Operation, reason: &str, now: Millis) -> Result<(), Error> {
+        let Some(action) = op.kind.action() else { return Ok(()) };
+        let shard = self.shard(&op.project);
+        let prefix = keys::resources(&op.project, op.stack);
+        let mut after = None;
+        loop {
+            let page = self.backend.scan(shard, &prefix, after.as_ref(), PAGE).await?;
+            let mut batch = self.batch(shard).await?;
+            let mut changed = 0;
+            for (key, stored) in &page {
+                let seen = decode::<ResourceShown>(key, stored)?.value.shown;
+                let Ok(name) = key.0[prefix.len()..].parse() else { continue };
+                if seen.action == action && seen.status == Status::InProgress {
+                    require_version(&mut batch, key.clone(), stored.version);
+                    let shown = Shown::new(action, Status::Failed, reason);
+                    show_resource(&mut batch, op, &name, shown, Rank::ResourceEnds, now)?;
+                    changed += 1;
+                }
+            }
+            if changed > 0 {
+                self.settle(&batch, Duration::from_secs(5)).await?;
+            }
+            match page.last() {
+                Some((last, _)) if page.len() == PAGE => after = Some(last.clone()),
+                _ => return Ok(()),
+            }
+        }
     }
 
     /// Removes every record with a prefix.
@@ -267,11 +351,6 @@ impl Store {
             }
         } else {
             batch.count(count::running(project), -1, None);
-            for (key, _) in self.backend.scan(shard, &keys::all_waiting(project), None, 1).await? {
-                if let Some(first) = key.0.rsplit('/').next().and_then(|id| id.parse().ok()) {
-                    batch.set_timer(Timer::Advance(project.clone(), first).id(), At::NOW);
-                }
-            }
         }
         Ok(())
     }
@@ -281,21 +360,14 @@ impl Store {
         if let Some(safety) = op.safety {
             match self.snapshot(project, safety).await {
                 Ok(unsealed) if unsealed.value.status != Status::Complete => {
+                    // What is left of it are notes of what it could not protect.
+                    self.remove_all(project, &keys::artifacts(project, safety)).await?;
+                    require_version(batch, keys::snapshot(project, safety), unsealed.version);
                     self.forget_snapshot(batch, &unsealed.value);
                 }
                 Ok(_) | Err(Error::NoSnapshot(_)) => {}
                 Err(error) => return Err(error),
             }
-        }
-        if op.kind == Kind::StackDelete {
-            if op.state == State::Complete {
-                for snapshot in self.all_snapshots_of(project, op.stack).await? {
-                    self.forget_snapshot(batch, &snapshot);
-                }
-                // The counter of the stack's snapshots goes as a whole.
-                batch.counters.retain(|counter| counter.key != count::snapshots_of(project, op.stack));
-            }
-            return Ok(());
         }
         let Some(id) = op.snapshot else { return Ok(()) };
         let mut snapshot = match self.snapshot(project, id).await {
@@ -373,7 +445,6 @@ impl Store {
             }
             None => show(batch, &mut stack.value, Shown::new(action, status, reason), now)?,
         }
-        self.trim_events(batch, &stack.value).await?;
         put_at(batch, keys::stack(project, op.stack), &stack)
     }
 
@@ -387,15 +458,22 @@ impl Store {
     }
 
     /// Keeps a stack's newest events; Heat does so too (`max_events_per_stack`).
-    async fn trim_events(&self, batch: &mut Batch, stack: &Stack) -> Result<(), Error> {
-        let prefix = keys::events(&stack.project, stack.id);
-        let keep = self.settings.events;
-        let events = self.backend.scan(self.shard(&stack.project), &prefix, None, (keep + PAGE).min(10_000)).await?;
-        let many = events.len().saturating_sub(keep);
-        for (key, _) in events.into_iter().take(many) {
-            batch.delete(key);
+    async fn trim_events(&self, op: &Operation) -> Result<(), Error> {
+        let shard = self.shard(&op.project);
+        let prefix = keys::events(&op.project, op.stack);
+        let keep = self.settings.events.min(9_000);
+        loop {
+            let events = self.backend.scan(shard, &prefix, None, keep + PAGE).await?;
+            let many = events.len().saturating_sub(keep);
+            if many == 0 {
+                return Ok(());
+            }
+            let mut batch = self.batch(shard).await?.disposable();
+            for (key, _) in events.into_iter().take(many) {
+                batch.delete(key);
+            }
+            self.settle(&batch, Duration::from_secs(5)).await?;
         }
-        Ok(())
     }
 }
 
@@ -411,7 +489,7 @@ fn refused(op: &Operation, got: &Got) -> Option<String> {
             "none of the {} resources is protected: {}; ask with \"allow_unprotected\": true for a snapshot of the \
              template alone",
             got.resources,
-            got.unprotected.join(", ")
+            list(&got.unprotected, ", ")
         ));
     }
     let demanded = op.options.consistency?;
@@ -425,11 +503,21 @@ fn refused(op: &Operation, got: &Got) -> Option<String> {
     })
 }
 
+/// The first few of many, and how many more there are: a reason is for a person to read.
+fn list(all: &[String], between: &str) -> String {
+    const SHOWN: usize = 20;
+    let shown = all.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(between);
+    match all.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown}{between}and {more} more"),
+    }
+}
+
 fn protected_reason(got: &Got) -> String {
     if got.unprotected.is_empty() {
         return "Stack SNAPSHOT completed successfully".to_owned();
     }
-    format!("{} of {} resources protected; not: {}", got.protected, got.resources, got.unprotected.join(", "))
+    format!("{} of {} resources protected; not: {}", got.protected, got.resources, list(&got.unprotected, ", "))
 }
 
 pub(super) fn complete_reason(snapshot: &Snapshot) -> String {
