@@ -1,1 +1,74 @@
+//! The HTTP side: Heat's stack and snapshot API, and beside it operations. It writes what is asked for into the store
+//! and reads what became of it; workers do the rest. It never sees a worker.
+//!
+//! ```text
+//! connection → serve.rs → request_id.rs → webob.rs → auth/ → routes.rs → one verb, one file → the store
+//! ```
+//!
+//! - `routes.rs`: all routes in one list, each with the rule it needs.
+//! - `stacks/`, `resources/`, `snapshots/`, `operations/`: one verb a file; `view.rs` is what it looks like in JSON.
+//! - `template/`: HOT, from text to checked resources.
+//! - `auth/`: who calls and what they may. `idempotency.rs`: the same change sent again.
+//! - `body.rs`, `params.rs`, `base.rs`: what a request says. `answer.rs`, `fault.rs`, `webob.rs`: what it is told.
+//! - `health.rs`, `versions.rs`: what is asked without a project.
 
+mod answer;
+pub mod auth;
+mod base;
+mod body;
+mod fault;
+mod health;
+mod idempotency;
+mod operations;
+mod params;
+mod request_id;
+mod resources;
+mod routes;
+mod serve;
+mod snapshots;
+mod stacks;
+mod template;
+mod versions;
+mod webob;
+
+use std::sync::Arc;
+
+use stacksnap_common::config::Limits;
+use stacksnap_common::metrics::Metrics;
+use stacksnap_common::store::Store;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+pub use routes::router;
+pub use serve::serve;
+
+/// Event streams that are open at the same time.
+const STREAMS: usize = 512;
+
+/// What requests are answered with.
+pub struct Api {
+    pub store: Store,
+    /// Whether the queue is connected; only for `/readyz`.
+    pub queue: watch::Receiver<bool>,
+    pub identity: Arc<dyn auth::Identity>,
+    pub limits: Limits,
+    /// What `/metrics` shows; without it there is no such page.
+    pub metrics: Option<Metrics>,
+    /// Cancelled when the process should stop: event streams end.
+    pub stopping: CancellationToken,
+    streams: Arc<Semaphore>,
+}
+
+impl Api {
+    pub fn new(store: Store, queue: watch::Receiver<bool>, identity: Arc<dyn auth::Identity>, limits: Limits) -> Self {
+        Self {
+            store,
+            queue,
+            identity,
+            limits,
+            metrics: None,
+            stopping: CancellationToken::new(),
+            streams: Arc::new(Semaphore::new(STREAMS)),
+        }
+    }
+}

@@ -47,7 +47,6 @@ impl Config {
             (Duration::from_millis(10)..=10 * SECOND).contains(&self.timers.interval),
             "timers.interval is not 10ms to 10s",
         );
-        demand(self.timers.hold >= self.timers.interval, "timers.hold is shorter than timers.interval");
         demand(
             matches!(
                 self.redis.as_ref().map(scheme),
@@ -59,6 +58,9 @@ impl Config {
             matches!(self.amqp.as_ref().map(scheme), None | Some("amqp" | "amqps")),
             "amqp is not an amqp:// or amqps:// URL",
         );
+        if let Err(error) = crate::telemetry::filter(&self.telemetry.level) {
+            demand(false, &error.to_string());
+        }
         self.worker_problems(&mut demand);
         self.vault_problems(&mut demand);
         self.limit_problems(&mut demand);
@@ -128,11 +130,10 @@ impl Config {
             vault.master_key.is_none() || vault.master_key_file.is_none(),
             "vault.master_key and vault.master_key_file are both set; keep one",
         );
-        let hexadecimal =
-            |key: &str| key.len() >= 64 && key.len().is_multiple_of(2) && key.bytes().all(|b| b.is_ascii_hexdigit());
+        let hexadecimal = |key: &str| key.len() == 64 && key.bytes().all(|b| b.is_ascii_hexdigit());
         demand(
             vault.master_key.as_ref().is_none_or(|key| hexadecimal(key.expose().trim())),
-            "vault.master_key is not at least 64 hexadecimal digits (32 bytes); `openssl rand -hex 32` makes one",
+            "vault.master_key is not exactly 64 hexadecimal digits (32 bytes); `openssl rand -hex 32` makes one",
         );
         demand(
             vault.s3.access_key.is_some() == vault.s3.secret_key.is_some(),
@@ -161,6 +162,7 @@ impl Config {
             ("running_steps_per_project", limits.running_steps_per_project),
             ("operations_per_project", limits.operations_per_project),
             ("window", limits.window),
+            ("events_per_stack", limits.events_per_stack),
         ] {
             demand(value >= 1, &format!("limits.{key} is 0; nothing could be done"));
         }

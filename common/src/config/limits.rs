@@ -22,6 +22,8 @@ pub struct Limits {
     pub operations_per_project: u32,
     /// Steps of one operation that are published at once.
     pub window: u32,
+    /// Heat's `max_events_per_stack`; older ones are dropped.
+    pub events_per_stack: u32,
 }
 
 impl Default for Limits {
@@ -30,12 +32,13 @@ impl Default for Limits {
             body: 1 << 20,
             stacks_per_project: 512,
             resources_per_stack: 1_000,
-            resources_per_project: 20_000,
+            resources_per_project: 100_000,
             snapshots_per_stack: 32,
-            snapshots_per_project: 4_096,
-            running_steps_per_project: 20_000,
+            snapshots_per_project: 10_000,
+            running_steps_per_project: 200_000,
             operations_per_project: 8,
             window: 32,
+            events_per_stack: 1_000,
         }
     }
 }

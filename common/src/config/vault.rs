@@ -16,7 +16,7 @@ pub struct Vault {
     /// Not set: `master.key` in `data_dir`, made at the first start of `serve`.
     #[serde(deserialize_with = "value::optional")]
     pub master_key_file: Option<PathBuf>,
-    /// The key itself: at least 32 bytes, as 64 or more hexadecimal digits. For the environment.
+    /// The key itself: 64 hexadecimal digits. For the environment.
     #[serde(deserialize_with = "value::optional")]
     pub master_key: Option<Secret>,
     /// Room for open repositories' indexes; the least used one is closed first. Bytes.

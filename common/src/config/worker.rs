@@ -79,7 +79,7 @@ impl Default for Worker {
             renew: Duration::from_secs(3),
             heartbeat: Duration::from_secs(5),
             attempts: 5,
-            placement_timeout: Duration::from_secs(600),
+            placement_timeout: Duration::from_secs(3_600),
             shutdown: Duration::from_secs(20),
         }
     }

@@ -262,6 +262,18 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(self, Error::Unavailable(_) | Error::Refused(_))
     }
+
+    /// The same error once more, for another who waits on what failed.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Error::Conflict(precondition) => Error::Conflict(precondition.clone()),
+            Error::Stale => Error::Stale,
+            Error::Unavailable(text) => Error::Unavailable(text.clone()),
+            Error::Refused(text) => Error::Refused(text.clone()),
+            Error::Invalid(text) => Error::Invalid(text.clone()),
+            Error::Corrupt(text) => Error::Corrupt(text.clone()),
+        }
+    }
 }
 
 /// A store of bytes, counters and timers under the laws above.

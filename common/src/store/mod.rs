@@ -10,7 +10,7 @@
 //! - `claim.rs`, `finish.rs`: a worker takes a step, keeps it, ends it.
 //! - `advance.rs`, `prepare.rs`, `verdict.rs`: what follows when a stage, or the whole, has ended.
 //! - `looks.rs`: what the timers' pump asks and changes.
-//! - `read.rs`: what callers see.
+//! - `read.rs`: what callers see. `rebuild.rs`: the records again, from what the vaults hold.
 //! - `workers.rs`: who is alive.
 
 pub mod advance;
@@ -22,6 +22,8 @@ pub mod claim;
 pub mod contract;
 pub mod embedded;
 mod error;
+#[cfg(feature = "contract")]
+pub mod faulty;
 mod finish;
 pub mod keys;
 pub mod looks;
@@ -29,6 +31,8 @@ pub mod looks;
 pub mod model;
 mod prepare;
 pub mod read;
+pub mod rebuild;
+pub mod redis;
 mod rules;
 pub mod snapshots;
 pub mod stacks;

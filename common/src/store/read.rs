@@ -104,6 +104,57 @@ impl Store {
         page.iter().map(|(key, stored)| decode(key, stored).map(|read| read.value)).collect()
     }
 
+    /// Operations, the newest first, from before `marker` on, at most `limit` of those that are `wanted`.
+    ///
+    /// The store lists in one direction only, so this reads spans of time backwards, each four times the one before:
+    /// what is read is in proportion to what is found, back to how long operations are kept.
+    pub async fn newest_operations(
+        &self,
+        project: &ProjectId,
+        marker: Option<OperationId>,
+        limit: usize,
+        wanted: impl Fn(&Operation) -> bool,
+    ) -> Result<Vec<Operation>, Error> {
+        let prefix = keys::operations(project);
+        let mut until = match marker {
+            Some(id) => id,
+            // An id that no clock has given yet.
+            None => OperationId(uuid::Uuid::max()),
+        };
+        let newest = match marker.and_then(|id| id.0.get_timestamp()) {
+            Some(at) => at.to_unix().0.saturating_mul(1000).saturating_add(1000),
+            None => self.now().await?.0.saturating_add(60_000),
+        };
+        let oldest = newest.saturating_sub(self.settings.operations_kept.as_millis() as u64 + 24 * 3600 * 1000);
+        let mut found: Vec<Operation> = Vec::new();
+        let mut span = 2 * 60 * 1000;
+        let mut from = newest;
+        while found.len() < limit && from > oldest {
+            from = newest.saturating_sub(span).max(oldest);
+            span = span.saturating_mul(4);
+            let first = OperationId(uuid::Builder::from_unix_timestamp_millis(from, &[0; 10]).into_uuid());
+            let mut page = Vec::new();
+            let mut after = keys::operation(project, first);
+            'span: loop {
+                let keys = self.backend.scan(self.shard(project), &prefix, Some(&after), PAGE).await?;
+                for (key, stored) in &keys {
+                    let operation = decode::<Operation>(key, stored)?.value;
+                    if operation.id >= until {
+                        break 'span;
+                    }
+                    page.push(operation);
+                }
+                match keys.last() {
+                    Some((last, _)) if keys.len() == PAGE => after = last.clone(),
+                    _ => break,
+                }
+            }
+            found.extend(page.into_iter().rev().filter(&wanted).take(limit - found.len()));
+            until = first;
+        }
+        Ok(found)
+    }
+
     /// The items of an operation and their progress, from `from` on, at most `limit`.
     pub async fn list_items(
         &self,

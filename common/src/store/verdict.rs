@@ -50,12 +50,7 @@ impl Store {
     }
 
     /// Looks whether a stage should really begin; `true`: the operation was stopped instead.
-    pub(super) async fn before_stage(
-        &self,
-        batch: &mut Batch,
-        op: &mut Operation,
-        stage: u16,
-    ) -> Result<bool, Error> {
+    pub(super) async fn before_stage(&self, batch: &mut Batch, op: &mut Operation, stage: u16) -> Result<bool, Error> {
         let Some(next) = op.stages.get(usize::from(stage)) else { return Ok(false) };
         let snapshot = match (next.verb, next.of) {
             (Verb::Seal, Of::Snapshot) => op.snapshot,
@@ -437,6 +432,6 @@ fn protected_reason(got: &Got) -> String {
     format!("{} of {} resources protected; not: {}", got.protected, got.resources, got.unprotected.join(", "))
 }
 
-fn complete_reason(snapshot: &Snapshot) -> String {
+pub(super) fn complete_reason(snapshot: &Snapshot) -> String {
     snapshot.status_reason.clone().unwrap_or_else(|| "Stack SNAPSHOT completed successfully".to_owned())
 }

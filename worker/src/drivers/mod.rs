@@ -1,3 +1,4 @@
 //! The drivers, one resource type a module.
 
+pub mod directory;
 pub mod postgresql;

@@ -35,6 +35,7 @@ mod pack;
 mod parent;
 mod prune;
 mod put;
+mod same;
 mod seal;
 mod storage;
 pub mod tree;

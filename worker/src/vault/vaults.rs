@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use async_trait::async_trait;
 use secrecy::SecretString;
 use stacksnap_common::ids::ProjectId;
 use tokio::sync::Semaphore;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 use super::open::{Indexes, Project};
 use super::storage::{self, Location, MARKER, Place};
 use super::{Error, MasterKey, Vault};
+use crate::driver::{self, VaultSource};
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -111,6 +113,13 @@ impl Vaults {
     /// Bytes of index that are held open now.
     pub fn open_bytes(&self) -> u64 {
         self.0.common.indexes.bytes()
+    }
+}
+
+#[async_trait]
+impl VaultSource for Vaults {
+    async fn vault(&self, project: &ProjectId) -> Result<Vault, driver::Error> {
+        Ok(self.project(project).await?)
     }
 }
 

@@ -6,6 +6,8 @@
 
 mod batches;
 mod crash;
+#[cfg(test)]
+pub(crate) mod random;
 mod scans;
 mod times;
 

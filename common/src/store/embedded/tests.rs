@@ -203,7 +203,7 @@ fn the_number_of_shards_is_fixed_at_first_use() {
     let dir = tempfile::tempdir().unwrap();
     drop(Embedded::open(dir.path(), shards()).unwrap());
     let Err(Error::Refused(text)) = Embedded::open(dir.path(), Shards::new(8).unwrap()) else { panic!("opened") };
-    assert!(text.contains("with 4 shards") && text.contains("set `shards` to 4"), "{text}");
+    assert!(text.contains("with 4 shards") && text.contains("`shards = 4` under `[store]`"), "{text}");
     assert_eq!(Embedded::open(dir.path(), shards()).unwrap().shards(), shards());
 }
 
@@ -335,4 +335,12 @@ async fn waiting_batches_share_a_write_and_a_conflict_spares_it() {
         assert_eq!(result.is_ok(), n % 2 == 1, "{n}: {result:?}");
         assert_eq!(read(&store, &n.to_string()).await.is_some(), n % 2 == 1);
     }
+}
+
+#[test]
+fn it_does_what_the_model_does() {
+    crate::store::contract::random::side_by_side(64, async |_| {
+        let (dir, platter) = (tempfile::tempdir().unwrap(), Platter::default());
+        on(&dir, &platter).unwrap()
+    });
 }

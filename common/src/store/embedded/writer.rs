@@ -135,7 +135,7 @@ impl Writer {
             };
             match known {
                 Ok(Some(done)) => self.answer(request, Outcome::Known(done)),
-                Ok(None) => self.answer(request, Outcome::Not(again(error))),
+                Ok(None) => self.answer(request, Outcome::Not(error.again())),
                 Err(unknown) => self.answer(request, Outcome::Not(unknown)),
             }
         }
@@ -149,14 +149,5 @@ impl Writer {
                 false
             }
         }
-    }
-}
-
-/// The same error for each of a group.
-fn again(error: &Error) -> Error {
-    match error {
-        Error::Refused(text) => Error::Refused(text.clone()),
-        Error::Corrupt(text) => Error::Corrupt(text.clone()),
-        error => Error::Unavailable(error.to_string()),
     }
 }

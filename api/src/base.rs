@@ -1,0 +1,42 @@
+//! Absolute URLs, from the address that the caller itself used.
+
+use axum::extract::FromRequestParts;
+use axum::http::header::HOST;
+use axum::http::request::Parts;
+use std::convert::Infallible;
+
+use stacksnap_common::ids::ProjectId;
+use stacksnap_common::record::Stack;
+
+/// `http://host:port`, without a slash at its end.
+#[derive(Debug, Clone)]
+pub(crate) struct Base(String);
+
+impl Base {
+    pub(crate) fn of(parts: &Parts) -> Self {
+        let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
+        let host = host.or_else(|| parts.uri.authority().map(ToString::to_string));
+        Self(format!("http://{}", host.as_deref().unwrap_or("localhost")))
+    }
+
+    /// `…/v1/`.
+    pub(crate) fn v1(&self) -> String {
+        format!("{}/v1/", self.0)
+    }
+
+    pub(crate) fn stacks(&self, project: &ProjectId) -> String {
+        format!("{}/v1/{project}/stacks", self.0)
+    }
+
+    pub(crate) fn stack(&self, stack: &Stack) -> String {
+        format!("{}/{}/{}", self.stacks(&stack.project), stack.name, stack.id)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Base {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(parts))
+    }
+}

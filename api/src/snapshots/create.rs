@@ -1,0 +1,141 @@
+//! `POST …/snapshots`: 200 and the snapshot, bare, when it is recorded; the stack shows SNAPSHOT_IN_PROGRESS by then.
+//!
+//! Of the body Heat reads `name` and ignores the rest; ours beside it are `consistency`, `labels` and
+//! `allow_unprotected`. Names need not differ. Heat fails on names that its database can't hold; here they are a 400.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use stacksnap_common::store::Begun;
+use stacksnap_common::store::snapshots::NewSnapshot;
+use stacksnap_common::types::Consistency;
+
+use super::view;
+use crate::Api;
+use crate::answer;
+use crate::body::Change;
+use crate::fault::Fault;
+use crate::params::At;
+use crate::stacks::StackPath;
+
+/// Characters of a name, and of a label's value.
+const LONGEST: usize = 255;
+const LABELS: usize = 64;
+
+pub(crate) async fn create(
+    State(api): State<Arc<Api>>,
+    At(path): At<StackPath>,
+    mut change: Change,
+) -> Result<Response, Fault> {
+    let new = parse(&change.required()?)?;
+    let stack = path.live(&api, change.project()).await?;
+    let answer = |begun: &Begun| {
+        let body = match (&begun.snapshot, &begun.captured) {
+            (Some(snapshot), Some(captured)) => view::view(snapshot, view::data(snapshot, captured, &[])),
+            _ => Value::Null,
+        };
+        answer::make(begun, StatusCode::OK, body)
+    };
+    let request = change.request(&answer);
+    let answer = api.store.create_snapshot(&request, stack.id, &new).await.map_err(|error| path.fault(error))?;
+    Ok(answer::send(answer))
+}
+
+fn parse(body: &Map<String, Value>) -> Result<NewSnapshot, Fault> {
+    let get = |key| body.get(key).filter(|value| !value.is_null());
+    let name = match get("name") {
+        None => None,
+        Some(Value::String(name)) => Some(text("name", name)?),
+        Some(_) => return Err(Fault::bad_request("name must be a string.")),
+    };
+    let consistency = get("consistency").map(|level| {
+        let wrong = |_| Fault::bad_request("consistency must be one of application, group, crash, none.");
+        Consistency::deserialize(level).map_err(wrong)
+    });
+    let allow_unprotected = match get("allow_unprotected") {
+        None => false,
+        Some(Value::Bool(yes)) => *yes,
+        Some(_) => return Err(Fault::bad_request("allow_unprotected must be true or false.")),
+    };
+    let labels = match get("labels") {
+        None => BTreeMap::new(),
+        Some(Value::Object(labels)) => self::labels(labels)?,
+        Some(_) => return Err(Fault::bad_request("labels must be an object of strings.")),
+    };
+    Ok(NewSnapshot { name, labels, consistency: consistency.transpose()?, allow_unprotected })
+}
+
+fn labels(given: &Map<String, Value>) -> Result<BTreeMap<String, String>, Fault> {
+    if given.len() > LABELS {
+        return Err(Fault::bad_request(format!("A snapshot has at most {LABELS} labels.")));
+    }
+    let mut labels = BTreeMap::new();
+    for (key, value) in given {
+        let value = value.as_str().ok_or_else(|| Fault::bad_request("labels must be an object of strings."))?;
+        if key.is_empty() {
+            return Err(Fault::bad_request("A label must have a key."));
+        }
+        labels.insert(text("A label's key", key)?, text("A label's value", value)?);
+    }
+    Ok(labels)
+}
+
+fn text(what: &str, text: &str) -> Result<String, Fault> {
+    if text.chars().count() > LONGEST {
+        return Err(Fault::bad_request(format!("{what} must be {LONGEST} characters or less.")));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Fault::bad_request(format!("{what} must not contain control characters.")));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    fn parsed(body: Value) -> Result<NewSnapshot, Fault> {
+        parse(body.as_object().unwrap())
+    }
+
+    #[test]
+    fn a_name_may_be_missing_null_or_empty() {
+        assert_eq!(parsed(json!({})).unwrap().name, None);
+        assert_eq!(parsed(json!({"name": null, "other": 1})).unwrap().name, None);
+        assert_eq!(parsed(json!({"name": ""})).unwrap().name.as_deref(), Some(""));
+        let long = "\u{1f600}".repeat(255);
+        assert_eq!(parsed(json!({"name": long})).unwrap().name.as_deref(), Some(long.as_str()));
+        assert_eq!(parsed(json!({"consistency": "group"})).unwrap().consistency, Some(Consistency::Group));
+    }
+
+    #[test]
+    fn what_can_not_be_kept_is_refused() {
+        for wrong in [
+            json!({"name": 5}),
+            json!({"name": true}),
+            json!({"name": ["a"]}),
+            json!({"name": {"a": 1}}),
+            json!({"name": "x".repeat(256)}),
+            json!({"name": "a\u{0}b"}),
+            json!({"name": "a\nb"}),
+            json!({"consistency": "best"}),
+            json!({"allow_unprotected": "yes"}),
+            json!({"labels": ["a"]}),
+            json!({"labels": {"a": 1}}),
+            json!({"labels": {"": "x"}}),
+            json!({"labels": {"a": "x".repeat(256)}}),
+        ] {
+            assert!(parsed(wrong.clone()).is_err(), "{wrong}");
+        }
+        let many: Map<_, _> = (0..65).map(|i| (i.to_string(), json!("x"))).collect();
+        assert!(parsed(json!({"labels": many})).is_err());
+    }
+}

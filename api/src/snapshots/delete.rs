@@ -1,0 +1,28 @@
+//! `DELETE …/snapshots/{id}`: 204 at once; until a worker has removed everything, the snapshot shows DELETE and
+//! IN_PROGRESS. Deleting it again meanwhile is fine.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::Value;
+use stacksnap_common::store::Begun;
+
+use super::{SnapshotPath, sent};
+use crate::Api;
+use crate::answer;
+use crate::body::Change;
+use crate::fault::Fault;
+use crate::params::At;
+
+pub(crate) async fn delete(
+    State(api): State<Arc<Api>>,
+    At(path): At<SnapshotPath>,
+    change: Change,
+) -> Result<Response, Fault> {
+    change.none()?;
+    let (stack, id) = path.find(&api, change.project()).await?;
+    let answer = |begun: &Begun| answer::make(begun, StatusCode::NO_CONTENT, Value::Null);
+    sent(api.store.delete_snapshot(&change.request(&answer), stack.id, id).await, &path)
+}

@@ -1,0 +1,63 @@
+//! `GET …/snapshots`: oldest first. Beyond Heat: `limit`, `marker`, `sort_dir`, `status`, `with_data=false`, and `kind`
+//! (`user`, which is what Heat's clients see and the default; `safety`, `scheduled`, `all`).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+use stacksnap_common::record::{Purpose, Snapshot};
+
+use super::view;
+use crate::Api;
+use crate::auth::Caller;
+use crate::body::NoBody;
+use crate::fault::Fault;
+use crate::params::{At, Params};
+use crate::stacks::StackPath;
+
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    At(path): At<StackPath>,
+    params: Params,
+    _: NoBody,
+) -> Result<Json<Value>, Fault> {
+    let limit = params.number("limit")?.unwrap_or(usize::MAX);
+    let with_data = params.truth("with_data")?.unwrap_or(true);
+    let kind = kind(&params)?;
+    let stack = path.live(&api, &caller.project).await?;
+    let mut snapshots = api.store.list_snapshots(&caller.project, stack.id).await?;
+    snapshots.retain(kind);
+    if params.descending(false)? {
+        snapshots.reverse();
+    }
+    if let Some(marker) = params.get("marker") {
+        let after = snapshots.iter().position(|snapshot| snapshot.id.to_string() == marker).map_or(0, |at| at + 1);
+        snapshots.drain(..after);
+    }
+    if let Some(status) = params.get("status") {
+        snapshots.retain(|snapshot| snapshot.status.as_str().eq_ignore_ascii_case(status));
+    }
+    snapshots.truncate(limit);
+    let mut shown = Vec::new();
+    for snapshot in &snapshots {
+        shown.push(match with_data {
+            true => view::with_data(&api, &caller.project, snapshot).await?,
+            false => view::view(snapshot, Value::Null),
+        });
+    }
+    Ok(Json(json!({"snapshots": shown})))
+}
+
+fn kind(params: &Params) -> Result<fn(&Snapshot) -> bool, Fault> {
+    match params.get("kind") {
+        None if params.truth("show_hidden")?.unwrap_or(false) => Ok(|_| true),
+        None => Ok(Snapshot::listed),
+        Some("all") => Ok(|_| true),
+        Some("user") => Ok(|snapshot| snapshot.purpose == Purpose::User),
+        Some("safety") => Ok(|snapshot| snapshot.purpose == Purpose::Safety),
+        Some("scheduled") => Ok(|snapshot| snapshot.purpose == Purpose::Scheduled),
+        Some(_) => Err(Fault::bad_request("kind must be one of user, safety, scheduled, all.")),
+    }
+}

@@ -1,0 +1,81 @@
+//! Snapshots of a stack: Heat's five operations, and beside them `plan` and `verify`. One verb a file.
+
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod list;
+pub(crate) mod plan;
+pub(crate) mod restore;
+pub(crate) mod show;
+pub(crate) mod verify;
+pub(crate) mod view;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use stacksnap_common::ids::{ProjectId, ResourceName, SnapshotId};
+use stacksnap_common::record::{Answer, Stack};
+use stacksnap_common::store::Begun;
+
+use crate::Api;
+use crate::answer;
+use crate::fault::Fault;
+use crate::params::Params;
+use crate::stacks::StackPath;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct SnapshotPath {
+    #[serde(flatten)]
+    pub(crate) stack: StackPath,
+    pub(crate) snapshot_id: String,
+}
+
+impl SnapshotPath {
+    /// The stack, which must be there, and the snapshot's id, if it can be one.
+    async fn find(&self, api: &Api, project: &ProjectId) -> Result<(Stack, SnapshotId), Fault> {
+        let stack = self.stack.live(api, project).await?;
+        // Heat's database takes ids in any case.
+        let id = self.snapshot_id.to_ascii_lowercase().parse();
+        Ok((stack, id.map_err(|_| Fault::no_snapshot(&self.snapshot_id))?))
+    }
+}
+
+/// Names of resources, of a list in a body.
+fn resource_names(given: &Value) -> Result<Vec<ResourceName>, Fault> {
+    let wrong = || Fault::bad_request("resources must be a list of names of resources.");
+    let names = given.as_array().ok_or_else(wrong)?.iter();
+    names.map(|name| name.as_str().and_then(|name| name.parse().ok()).ok_or_else(wrong)).collect()
+}
+
+/// What plan and verify take: chosen resources, in the body or, as `resource=`, in the query; nothing else.
+fn chosen(body: Option<Map<String, Value>>, params: &Params) -> Result<Vec<ResourceName>, Fault> {
+    let mut names = named(params)?;
+    for (key, value) in body.unwrap_or_default() {
+        match key.as_str() {
+            "resources" => names.extend(resource_names(&value)?),
+            _ => return Err(unknown(&key)),
+        }
+    }
+    Ok(names)
+}
+
+fn named(params: &Params) -> Result<Vec<ResourceName>, Fault> {
+    let parse = |name: &str| {
+        name.parse().map_err(|error: stacksnap_common::ids::Invalid| Fault::bad_request(error.to_string()))
+    };
+    params.all("resource").map(parse).collect()
+}
+
+fn unknown(key: &str) -> Fault {
+    let key: String = key.chars().take(80).collect();
+    Fault::bad_request(format!("{key:?} is not taken here."))
+}
+
+/// 202 and the operation, which tells the rest when it has ended.
+fn looking(begun: &Begun) -> Answer {
+    answer::make(begun, StatusCode::ACCEPTED, json!({"operation": crate::operations::view::brief(&begun.operation)}))
+}
+
+fn sent(result: Result<Answer, stacksnap_common::store::Error>, path: &SnapshotPath) -> Result<Response, Fault> {
+    Ok(answer::send(result.map_err(|error| path.stack.fault(error))?))
+}

@@ -1,0 +1,24 @@
+//! `POST …/snapshots/{id}/plan`: what a restore would do, without doing it. 202; the operation has the plan when it is
+//! complete.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+
+use super::{SnapshotPath, chosen, looking, sent};
+use crate::Api;
+use crate::body::Change;
+use crate::fault::Fault;
+use crate::params::{At, Params};
+
+pub(crate) async fn plan(
+    State(api): State<Arc<Api>>,
+    At(path): At<SnapshotPath>,
+    params: Params,
+    mut change: Change,
+) -> Result<Response, Fault> {
+    let resources = chosen(change.body.take(), &params)?;
+    let (stack, id) = path.find(&api, change.project()).await?;
+    sent(api.store.plan_restore(&change.request(&looking), stack.id, id, &resources).await, &path)
+}

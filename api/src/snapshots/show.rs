@@ -1,0 +1,26 @@
+//! `GET …/snapshots/{id}`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use super::{SnapshotPath, view};
+use crate::Api;
+use crate::auth::Caller;
+use crate::body::NoBody;
+use crate::fault::Fault;
+use crate::params::At;
+
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    At(path): At<SnapshotPath>,
+    _: NoBody,
+) -> Result<Json<Value>, Fault> {
+    let (stack, id) = path.find(&api, &caller.project).await?;
+    let snapshot = api.store.find_snapshot(&caller.project, stack.id, id).await?;
+    let shown = view::with_data(&api, &caller.project, &snapshot).await?;
+    Ok(Json(json!({"snapshot": shown})))
+}

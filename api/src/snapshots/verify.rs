@@ -1,0 +1,23 @@
+//! `POST …/snapshots/{id}/verify`: reads what the snapshot has back and compares. 202; the operation has what was found.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+
+use super::{SnapshotPath, chosen, looking, sent};
+use crate::Api;
+use crate::body::Change;
+use crate::fault::Fault;
+use crate::params::{At, Params};
+
+pub(crate) async fn verify(
+    State(api): State<Arc<Api>>,
+    At(path): At<SnapshotPath>,
+    params: Params,
+    mut change: Change,
+) -> Result<Response, Fault> {
+    let resources = chosen(change.body.take(), &params)?;
+    let (stack, id) = path.find(&api, change.project()).await?;
+    sent(api.store.verify_snapshot(&change.request(&looking), stack.id, id, &resources).await, &path)
+}

@@ -1,0 +1,102 @@
+//! A snapshot as Heat's clients read it: Heat's seven keys in Heat's order, then ours.
+
+use serde_json::{Map, Value, json};
+use stacksnap_common::clock::rfc3339;
+use stacksnap_common::ids::ProjectId;
+use stacksnap_common::record::{Captured, Snapshot, Status};
+use stacksnap_common::types::Artifact;
+
+use crate::Api;
+use crate::fault::Fault;
+use crate::stacks::view::time;
+use crate::template::hidden;
+
+/// With `data` as the store has it now.
+pub(crate) async fn with_data(api: &Api, project: &ProjectId, snapshot: &Snapshot) -> Result<Value, Fault> {
+    // A snapshot whose removal has begun may have lost what it captured.
+    let captured = match api.store.captured(project, snapshot.id).await {
+        Ok(captured) => captured,
+        Err(stacksnap_common::store::Error::NoSnapshot(_)) => return Ok(view(snapshot, Value::Null)),
+        Err(error) => return Err(error.into()),
+    };
+    let making = snapshot.action == "CREATE" && snapshot.status == Status::InProgress;
+    let artifacts = if making { Vec::new() } else { api.store.artifacts(project, snapshot.id).await? };
+    Ok(view(snapshot, data(snapshot, &captured, &artifacts)))
+}
+
+pub(crate) fn view(snapshot: &Snapshot, data: Value) -> Value {
+    json!({
+        "id": snapshot.id,
+        "name": snapshot.name,
+        "action": snapshot.action,
+        "status": snapshot.status.as_str(),
+        "status_reason": snapshot.status_reason,
+        "data": data,
+        "creation_time": rfc3339(snapshot.created_at),
+        "kind": snapshot.purpose,
+        "consistency": snapshot.consistency,
+        "skew_ms": snapshot.skew,
+        "frozen_ms": snapshot.frozen,
+        "resources": snapshot.resources,
+        "protected": snapshot.protected,
+        "labels": snapshot.labels,
+        "ended_at": time(snapshot.ended_at),
+        "expires_at": time(snapshot.expires_at),
+        "last_verified": time(snapshot.last_verified),
+        "operation": snapshot.made_by,
+    })
+}
+
+/// The document that Heat calls `data`: the stack as it was, and what there is of each resource.
+///
+/// While the snapshot is being made it shows the stack's state from before, and no resources; then SNAPSHOT and how it
+/// ended, and those resources that something was recorded of.
+pub(crate) fn data(snapshot: &Snapshot, captured: &Captured, artifacts: &[Artifact]) -> Value {
+    let ended = snapshot.action == "DELETE" || snapshot.status != Status::InProgress;
+    let status = match (ended, snapshot.action.as_str()) {
+        (false, _) => captured.shown.status,
+        // What it had reached is no longer shown once it is being removed.
+        (true, "DELETE") => Status::Complete,
+        (true, _) => snapshot.status,
+    };
+    let resources: Map<_, _> =
+        artifacts.iter().map(|artifact| (artifact.resource.to_string(), resource(captured, artifact))).collect();
+    json!({
+        "name": captured.name,
+        "id": captured.stack,
+        "action": if ended { "SNAPSHOT" } else { captured.shown.action.as_str() },
+        "environment": hidden::environment(&captured.template, &captured.environment),
+        "files": captured.files,
+        "status": status.as_str(),
+        "template": captured.template,
+        "resources": resources,
+        "project_id": snapshot.project,
+        "stack_user_project_id": null,
+        "tags": captured.tags,
+    })
+}
+
+fn resource(captured: &Captured, artifact: &Artifact) -> Value {
+    let resource = captured.resources.iter().find(|resource| resource.name == artifact.resource);
+    let metadata = &captured.template["resources"][artifact.resource.as_str()]["metadata"];
+    json!({
+        "name": artifact.resource,
+        "resource_id": resource.and_then(|resource| resource.external_id.as_deref()),
+        "type": artifact.kind,
+        "action": "SNAPSHOT",
+        "status": "COMPLETE",
+        "metadata": if metadata.is_object() { metadata.clone() } else { json!({}) },
+        "resource_data": {
+            "protected": artifact.protected,
+            "why": artifact.why,
+            "consistency": artifact.consistency,
+            "cut_at": time(artifact.cut_at),
+            "bytes": artifact.bytes,
+            "bytes_added": artifact.bytes_added,
+            "files": artifact.files,
+            "digest": artifact.digest,
+            "warnings": artifact.warnings,
+            "entry": artifact.entry,
+        },
+    })
+}

@@ -1,0 +1,72 @@
+//! `snapshot plan`: what a restore would overwrite, make and remove, without doing it.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use stacksnap_common::types::Preview;
+
+use crate::client::{Client, output};
+use crate::exit::{Exit, Failure};
+
+#[derive(Debug, clap::Args)]
+pub struct Plan {
+    /// The stack's name or id
+    stack: String,
+    /// The snapshot's id or name
+    snapshot: String,
+    /// Only this resource; may be given many times
+    #[arg(long = "resource", value_name = "NAME")]
+    resources: Vec<String>,
+}
+
+impl Plan {
+    pub async fn run(self, client: &Client) -> Result<(), Failure> {
+        let stack = client.stack(&self.stack).await?;
+        let id = client.snapshot(&stack, &self.snapshot).await?;
+        let body = (!self.resources.is_empty()).then(|| json!({ "resources": self.resources }));
+        let path = ["stacks", &stack.name, &stack.id, "snapshots", &id, "plan"];
+        let reply = client.http.post(&path, body.as_ref()).await?;
+        let named = reply.body["operation"]["id"].as_str().map(str::to_owned);
+        let Some(operation) = reply.operation().or(named) else {
+            return Err(Failure::new(Exit::Unexpected, "the service named no operation that makes the plan"));
+        };
+        let plan = client.wait(&operation).await?.plan.unwrap_or(Value::Null);
+        if client.json {
+            client.print(&output::json(&plan));
+        }
+        let previews = previews(&plan);
+        if !client.json {
+            client.print(&shown(&previews));
+        }
+        match previews.iter().map(|(_, preview)| preview.blockers.len()).sum() {
+            0 => Ok(()),
+            blockers => Err(Failure::failed(format!(
+                "a restore would be refused: {}; see above",
+                output::counted(blockers as u64, "reason")
+            ))),
+        }
+    }
+}
+
+fn previews(plan: &Value) -> Vec<(String, Preview)> {
+    let resources = plan["resources"].as_object().into_iter().flatten();
+    resources.map(|(name, preview)| (output::plain(name), Preview::deserialize(preview).unwrap_or_default())).collect()
+}
+
+fn shown(previews: &[(String, Preview)]) -> String {
+    let row = |(name, preview): &(String, Preview)| {
+        let counts = [preview.creates, preview.overwrites, preview.removes, preview.unchanged];
+        let counts = counts.iter().map(ToString::to_string);
+        std::iter::once(name.clone()).chain(counts).chain([output::bytes(preview.bytes)]).collect()
+    };
+    let rows: Vec<Vec<String>> = previews.iter().map(row).collect();
+    let mut text = output::table(&["resource", "makes", "overwrites", "removes", "leaves", "writes"], &rows);
+    for (name, preview) in previews {
+        let groups = [("", &preview.sample), ("stands in the way: ", &preview.blockers), ("note: ", &preview.notes)];
+        for (label, lines) in groups {
+            for line in lines {
+                text.push_str(&format!("{name}: {label}{}\n", output::plain(line)));
+            }
+        }
+    }
+    text
+}

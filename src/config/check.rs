@@ -1,0 +1,140 @@
+//! `config check`: reads the configuration as `serve` would, then tries what it names, and says of each what it found.
+//! Nothing is written. What was found wrong makes the command fail, after everything was tried.
+
+use std::path::Path;
+use std::time::Duration;
+
+use stacksnap_common::config::{self, Auth, Config, Connection};
+
+use crate::cli::ConfigFlags;
+use crate::exit::Failure;
+
+/// For how long a server is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub async fn run(flags: ConfigFlags) -> Result<(), Failure> {
+    let config = config::load(&flags.sources()).map_err(|error| Failure::usage(error.to_string()))?;
+    println!("configuration: ok");
+    let mut wrong = 0;
+    let mut say = |what: &str, found: Result<String, String>| match found {
+        Ok(found) => println!("{what}: {found}"),
+        Err(found) => {
+            wrong += 1;
+            println!("{what}: WRONG: {found}");
+        }
+    };
+    say("data_dir", data_dir(&config.data_dir));
+    if let Auth::Tokens(path) = &config.auth {
+        say("auth", readable(path));
+    }
+    for root in &config.directory_root {
+        say(&format!("directory_root {}", root.path.display()), directory(&root.path));
+    }
+    if config.vault.s3.bucket.is_none() {
+        let path = config.vault_path();
+        say("vault.path", if path.exists() { directory(&path) } else { Ok("is made at the first start".to_owned()) });
+    }
+    if config.vault.master_key.is_none() {
+        say("vault.master_key_file", master_key(&config));
+    }
+    for (name, connection) in &config.postgresql {
+        say(&format!("postgresql.{name}"), postgresql(connection).await);
+    }
+    match wrong {
+        0 => Ok(()),
+        1 => Err(Failure::failed("one thing is wrong, see above")),
+        _ => Err(Failure::failed(format!("{wrong} things are wrong, see above"))),
+    }
+}
+
+fn data_dir(path: &Path) -> Result<String, String> {
+    // The nearest directory above that is there decides whether it could be made.
+    match path
+        .ancestors()
+        .map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above })
+        .find(|above| above.exists())
+    {
+        Some(above) if above == path => writable(path).map(|()| "ok".to_owned()),
+        Some(above) => writable(above).map(|()| "is made at the first start".to_owned()),
+        None => Err(format!("{} can't be made", path.display())),
+    }
+}
+
+fn writable(path: &Path) -> Result<(), String> {
+    if !path.is_dir() {
+        return Err(format!("{} is not a directory", path.display()));
+    }
+    // A file without a name: nothing is left behind.
+    tempfile::tempfile_in(path).map(|_| ()).map_err(|error| format!("{} can't be written to: {error}", path.display()))
+}
+
+fn directory(path: &Path) -> Result<String, String> {
+    match std::fs::read_dir(path) {
+        Ok(_) => Ok("ok".to_owned()),
+        Err(error) => Err(format!("{} can't be read: {error}", path.display())),
+    }
+}
+
+fn readable(path: &Path) -> Result<String, String> {
+    match std::fs::read(path) {
+        Ok(_) => Ok("ok".to_owned()),
+        Err(error) => Err(format!("{} can't be read: {error}", path.display())),
+    }
+}
+
+fn master_key(config: &Config) -> Result<String, String> {
+    let path = config.master_key_file();
+    match std::fs::read_to_string(&path) {
+        Ok(_) => Ok("ok".to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && config.vault.master_key_file.is_none() => {
+            Ok("is made at the first start of `serve`".to_owned())
+        }
+        Err(error) => Err(format!("{} can't be read: {error}", path.display())),
+    }
+}
+
+async fn postgresql(connection: &Connection) -> Result<String, String> {
+    let mut options = tokio_postgres::Config::new();
+    options
+        .host(&connection.host)
+        .port(connection.port)
+        .user(&connection.user)
+        .dbname(&connection.maintenance_database)
+        .application_name("stacksnap config check")
+        .connect_timeout(PATIENCE);
+    if let Some(path) = &connection.password_file {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("password_file {} can't be read: {error}", path.display()))?;
+        options.password(text.lines().next().unwrap_or_default());
+    }
+    if let Some(password) = &connection.password {
+        options.password(password.expose());
+    }
+    let attempt = async {
+        let (client, connection) = options.connect(tokio_postgres::NoTls).await?;
+        let connection = tokio::spawn(connection);
+        let row = client.query_one("SELECT current_setting('server_version'), rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user", &[]).await;
+        drop(client);
+        let _ = connection.await;
+        row
+    };
+    let at = format!("{}:{}", connection.host, connection.port);
+    match tokio::time::timeout(PATIENCE, attempt).await {
+        Err(_) => Err(format!("{at} does not answer within {} s", PATIENCE.as_secs())),
+        Ok(Err(error)) => Err(format!("{at}: {}", innermost(&error))),
+        Ok(Ok(row)) if !row.get::<_, bool>(1) => Err(format!(
+            "{at}: user {} may not create databases, so nothing could be restored; ALTER ROLE … CREATEDB",
+            connection.user
+        )),
+        Ok(Ok(row)) => Ok(format!("ok, PostgreSQL {}", row.get::<_, String>(0))),
+    }
+}
+
+/// The text of an error's innermost source: it says more than "error connecting to server".
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

@@ -1,0 +1,64 @@
+//! The worker of a process: its drivers, vaults, slots and name.
+
+use std::sync::Arc;
+
+use stacksnap_common::config::{Config, Role};
+use stacksnap_common::ids::WorkerId;
+use stacksnap_worker::drivers::directory::{self, Directory};
+use stacksnap_worker::drivers::postgresql::Postgresql;
+use stacksnap_worker::drivers::postgresql::settings::Connections;
+use stacksnap_worker::slots::Counts;
+use stacksnap_worker::{Deps, Registry, Settings};
+use uuid::Uuid;
+
+use super::parts::Parts;
+use super::vaults::{self, Key};
+use crate::exit::Failure;
+
+pub fn prepare(config: &Config, role: Role, parts: &Parts) -> Result<(Deps, Settings), Failure> {
+    let vaults = vaults::open(config, if role == Role::Serve { Key::Make } else { Key::Find })?;
+    let deps = Deps {
+        store: parts.store.clone(),
+        queue: Arc::clone(&parts.queue),
+        drivers: drivers(config),
+        vaults: Arc::new(vaults),
+    };
+    let host = host();
+    let settings = Settings {
+        id: id(&host)?,
+        host,
+        pools: config.worker.pools.clone(),
+        slots: Counts {
+            data: config.slots.count().into(),
+            cut: config.worker.cut.into(),
+            control: config.worker.control.into(),
+        },
+        renew: config.worker.renew,
+        shutdown: config.worker.shutdown,
+    };
+    Ok((deps, settings))
+}
+
+fn drivers(config: &Config) -> Registry {
+    let roots = config
+        .directory_root
+        .iter()
+        .map(|root| directory::AllowedRoot { project: root.project.clone(), path: root.path.clone() });
+    let settings = directory::Settings { roots: roots.collect(), control: config.data_dir.join("control") };
+    let connections = Connections::new(config.postgresql.clone());
+    Registry::default().with(Arc::new(Directory::new(settings))).with(Arc::new(Postgresql::new(connections)))
+}
+
+/// The host's name, as far as it fits an id.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let name: String = name.trim().chars().filter(fits).take(64).collect();
+    if name.is_empty() { "host".to_owned() } else { name }
+}
+
+/// New at each start: what the same host did before its restart was another worker.
+fn id(host: &str) -> Result<WorkerId, Failure> {
+    let id = format!("{host}-{}-{:.8}", std::process::id(), Uuid::new_v4().simple().to_string());
+    WorkerId::try_from(id).map_err(|error| Failure::failed(error.to_string()))
+}

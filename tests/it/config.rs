@@ -1,0 +1,46 @@
+//! `config check` and `config default`, as an operator runs them.
+
+use std::fs;
+
+use crate::support::cli::{command, ended, run};
+
+#[test]
+fn the_default_can_be_saved_and_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("stacksnap.toml");
+    fs::write(&file, run(&["config", "default"]).exits(0).stdout).unwrap();
+    let mut check = command(&["config", "check", "--config", file.to_str().unwrap()]);
+    let ran = ended(check.current_dir(&directory).output().unwrap()).exits(0);
+    assert!(ran.stdout.contains("data_dir: is made at the first start"), "{ran:?}");
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "config check must write nothing");
+}
+
+#[test]
+fn what_is_named_is_tried_and_everything_wrong_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("stacksnap.toml");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = format!(
+        "auth = '/nowhere/tokens'\ndirectory_root = ['/nowhere/root']\n[vault]\nmaster_key_file = '/nowhere/key'\n\
+         [postgresql.main]\nuser = 'me'\npassword_env = 'QUIET'\nport = {closed}\n"
+    );
+    fs::write(&file, text).unwrap();
+    let mut check = command(&["config", "check", "--config", file.to_str().unwrap()]);
+    let ran = ended(check.current_dir(&directory).env("QUIET", "s3cret").output().unwrap()).exits(1);
+    let wrong: Vec<&str> =
+        ran.stdout.lines().filter_map(|line| line.split_once(": WRONG: ").map(|(key, _)| key)).collect();
+    assert_eq!(wrong, ["auth", "directory_root /nowhere/root", "vault.master_key_file", "postgresql.main"], "{ran:?}");
+    assert!(ran.stderr.contains("4 things are wrong"), "{ran:?}");
+    assert!(!format!("{ran:?}").contains("s3cret"));
+}
+
+#[test]
+fn a_mistake_in_the_environment_or_a_flag_is_a_usage_error() {
+    let mut check = command(&["config", "check"]);
+    let ran = ended(check.env("STACKSNAP_LISTN", "x").output().unwrap()).exits(2);
+    assert!(ran.stderr.ends_with("did you mean STACKSNAP_LISTEN?\n"), "{ran:?}");
+    let ran = run(&["config", "check", "--listen", "0.0.0.0:8004"]).exits(2);
+    assert!(ran.stderr.contains("only a loopback address"), "{ran:?}");
+    let ran = run(&["config", "check", "--slots", "lots"]).exits(2);
+    assert_eq!(ran.stderr, "stacksnap: flag --slots: slots: is string \"lots\", not an integer\n");
+}

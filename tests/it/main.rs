@@ -1,0 +1,7 @@
+//! End to end: the binary as a person or a supervisor runs it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
+
+mod client;
+mod config;
+mod support;
