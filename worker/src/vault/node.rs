@@ -207,7 +207,8 @@ mod tests {
             let node = to_node(&name, &entry, |warning| panic!("{warning}")).unwrap();
             let text = serde_json::to_string(&node).unwrap();
             let node: Node = serde_json::from_str(&text).unwrap();
-            prop_assert_eq!(node.name().as_bytes(), &name[..]);
+            let back = node.name();
+            prop_assert_eq!(back.as_bytes(), &name[..]);
             prop_assert_eq!(from_node(&node, entry.path.clone()), entry);
         }
     }
