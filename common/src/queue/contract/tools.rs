@@ -12,7 +12,7 @@ use crate::ids::{OperationId, StepId};
 use crate::queue::{Consumer, Delivery, Job, Lane, Queue, Route, Settled};
 
 /// Longer than anything here may take on a busy machine with a slow broker.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(120);
 
 /// A route that nobody else uses.
 pub fn fresh_route() -> Route {
