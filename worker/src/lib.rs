@@ -8,12 +8,13 @@
 //!       → vault/      where bytes go
 //! ```
 //!
-//! `heartbeat.rs` says that this worker lives, in which pools, and what it knows.
+//! `heartbeat.rs` says that this worker lives, in which pools, and what it knows. `housekeeping.rs` prunes the vaults.
 
 pub mod catalog;
 pub mod driver;
 pub mod drivers;
 mod heartbeat;
+pub mod housekeeping;
 mod intake;
 pub mod lease;
 pub mod progress;
@@ -69,6 +70,7 @@ pub struct Settings {
     pub renew: Duration,
     /// How long steps in hand may take to be handed back at shutdown.
     pub shutdown: Duration,
+    pub housekeeping: housekeeping::Settings,
 }
 
 /// What a worker works with.
@@ -135,6 +137,7 @@ pub async fn run(deps: Deps, settings: Settings, token: CancellationToken) -> Re
         }
     }
     let beats = tokio::spawn(heartbeat::run(Arc::clone(&shared), token.child_token()));
+    let tidies = tokio::spawn(housekeeping::run(Arc::clone(&shared), token.child_token()));
     tracing::info!(worker = %shared.me.id, pools = ?shared.me.pools, types = ?shared.me.types, "worker started");
     token.cancelled().await;
 
@@ -145,7 +148,7 @@ pub async fn run(deps: Deps, settings: Settings, token: CancellationToken) -> Re
     if tokio::time::timeout(shared.settings.shutdown, shared.tasks.wait()).await.is_err() {
         tracing::warn!(left = shared.tasks.len(), "steps did not end in time; their leases will");
     }
-    let _ended = beats.await;
+    let _ended = tokio::join!(beats, tidies);
     heartbeat::gone(&shared).await;
     tracing::info!(worker = %shared.me.id, "worker stopped");
     Ok(())

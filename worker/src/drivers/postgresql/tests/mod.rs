@@ -74,6 +74,10 @@ impl VaultSource for Storage {
     async fn vault(&self, project: &ProjectId) -> Result<Vault, Error> {
         Ok(self.0.project(project).await?)
     }
+
+    async fn projects(&self) -> Result<Vec<ProjectId>, Error> {
+        Ok(self.0.projects().await?)
+    }
 }
 
 /// One database under test, and a worker's view of it.
