@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use stacksnap_common::config::Sources;
 
-use crate::demo::Demo;
 use crate::client::{Target, operation, snapshot, stack};
+use crate::demo::Demo;
 use crate::exit;
 use crate::operator::{CatalogCommand, Orphans, StoreCommand, VaultCommand};
 

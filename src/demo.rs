@@ -48,8 +48,10 @@ pub struct Demo {
 
 impl Demo {
     pub fn main(self) -> Result<(), Failure> {
-        let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::failed(format!("can't start: {error}")))?;
-        let telemetry = Telemetry { level: if self.verbose { "info" } else { "error" }.to_owned(), ..Telemetry::default() };
+        let runtime =
+            tokio::runtime::Runtime::new().map_err(|error| Failure::failed(format!("can't start: {error}")))?;
+        let telemetry =
+            Telemetry { level: if self.verbose { "info" } else { "error" }.to_owned(), ..Telemetry::default() };
         telemetry::init(&telemetry).map_err(|error| Failure::failed(error.to_string()))?;
         let ended = runtime.block_on(self.run());
         runtime.shutdown_background();
@@ -74,7 +76,9 @@ impl Demo {
         match &database {
             Some(database) => say(&format!("made      a database of {}", database.size())),
             None if self.no_database => {}
-            None => say("note      no PostgreSQL is installed here: the database is left out (Debian's package: postgresql)"),
+            None => say(
+                "note      no PostgreSQL is installed here: the database is left out (Debian's package: postgresql)",
+            ),
         }
 
         let mut config = Config { data_dir: place.path("service"), ..Config::default() };
@@ -134,7 +138,10 @@ impl Demo {
         let began = Instant::now();
         let reply = client.http.post(&[&of_snapshot[..], &["restore"]].concat(), None).await?;
         done(&client, &reply.operation()).await?;
-        say(&format!("restored  in {:.1} s, after a safety snapshot of the damaged state", began.elapsed().as_secs_f64()));
+        say(&format!(
+            "restored  in {:.1} s, after a safety snapshot of the damaged state",
+            began.elapsed().as_secs_f64()
+        ));
 
         let mut found = tree.differences().await?;
         found.extend(differences(database).await?);
@@ -142,7 +149,10 @@ impl Demo {
             say(&format!("DIFFERS   {difference}"));
         }
         if !found.is_empty() {
-            return Err(Failure::failed(format!("{} after the restore", output::counted(found.len() as u64, "difference"))));
+            return Err(Failure::failed(format!(
+                "{} after the restore",
+                output::counted(found.len() as u64, "difference")
+            )));
         }
         say(&format!("compared  {}: every byte, mode, time, link and attribute is what it was", tree.size()));
         if let Some(database) = database {

@@ -69,7 +69,11 @@ impl Service {
     async fn until_told(self) -> Result<(), Failure> {
         let clean = self.shutdown.wait(self.deadline).await;
         tracing::info!("stopped");
-        if clean { Ok(()) } else { Err(Failure::failed("stopped before everything had ended; other workers take over")) }
+        if clean {
+            Ok(())
+        } else {
+            Err(Failure::failed("stopped before everything had ended; other workers take over"))
+        }
     }
 }
 

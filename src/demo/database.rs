@@ -111,7 +111,9 @@ impl Database {
                 (was, is) if was == is => {}
                 (Some(was), Some(is)) => found.push(format!("dump line {}: was {was:.80}, is {is:.80}", line + 1)),
                 (Some(was), None) => found.push(format!("dump line {}: {was:.80} is missing", line + 1)),
-                (None, is) => found.push(format!("dump line {}: {:.80} is new", line + 1, is.map_or("", String::as_str))),
+                (None, is) => {
+                    found.push(format!("dump line {}: {:.80} is new", line + 1, is.map_or("", String::as_str)))
+                }
             }
         }
         Ok(found)

@@ -32,8 +32,7 @@ impl Place {
     /// Removes it with all that is in it.
     pub fn remove(self) -> Result<(), Failure> {
         let path = self.0.keep();
-        remove(&path)
-            .map_err(|error| Failure::failed(format!("{} is left behind, remove it: {error}", path.display())))
+        remove(&path).map_err(|error| Failure::failed(format!("{} is left behind, remove it: {error}", path.display())))
     }
 }
 

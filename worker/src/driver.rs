@@ -75,7 +75,10 @@ pub trait VaultSource: Send + Sync {
 pub enum Outcome<T> {
     Done(T),
     /// Not an attempt that failed: the step is run again after `after`, by any worker of the pool, with `checkpoint`.
-    Later { after: Duration, checkpoint: Value },
+    Later {
+        after: Duration,
+        checkpoint: Value,
+    },
 }
 
 /// Why a step did not get there. The text is for a person: what happened, and what to do about it. No secrets.

@@ -113,8 +113,8 @@ pub async fn run(deps: Deps, settings: Settings, token: CancellationToken) -> Re
         beat: now,
         draining: false,
     };
-    let whole = ResourceName::try_from("(whole)".to_owned())
-        .map_err(|error| store::Error::Invalid(error.to_string()))?;
+    let whole =
+        ResourceName::try_from("(whole)".to_owned()).map_err(|error| store::Error::Invalid(error.to_string()))?;
     let shared = Arc::new(Shared {
         store: deps.store,
         queue: deps.queue,

@@ -6,9 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use stacksnap_common::operation::Verb;
 use stacksnap_common::record::{Captured, Snapshot};
 use stacksnap_common::store::{self, Claimed};
-use stacksnap_common::operation::Verb;
 use stacksnap_common::types::Artifact;
 
 use crate::Shared;

@@ -65,12 +65,7 @@ pub(crate) fn context(
     }
 }
 
-pub(crate) async fn run(
-    shared: &Shared,
-    ctx: &Ctx,
-    claimed: &Claimed,
-    session: Option<Session>,
-) -> Result<Ran, Error> {
+pub(crate) async fn run(shared: &Shared, ctx: &Ctx, claimed: &Claimed, session: Option<Session>) -> Result<Ran, Error> {
     if claimed.verb.of_whole() {
         return seal::run(shared, ctx, claimed).await;
     }
@@ -127,11 +122,7 @@ async fn cut(shared: &Shared, ctx: &Ctx, driver: &dyn Driver) -> Result<Ran, Err
 }
 
 /// Cuts; of a type whose cuts are held only when one more may be held here.
-async fn held_cut(
-    shared: &Shared,
-    ctx: &Ctx,
-    driver: &dyn Driver,
-) -> Result<(Outcome<Cut>, Option<Slot>), Error> {
+async fn held_cut(shared: &Shared, ctx: &Ctx, driver: &dyn Driver) -> Result<(Outcome<Cut>, Option<Slot>), Error> {
     let mut slot = None;
     if is_held(shared, ctx) {
         slot = tokio::select! {

@@ -103,7 +103,7 @@ pub(crate) async fn admit(
     let (mut parts, body) = request.into_parts();
     let project = match &params {
         Ok(params) => params.iter().find(|(name, _)| *name == "project").map(|(_, value)| value),
-        // Not UTF-8: a project that nobody has.
+        // Not UTF-8: that path leads nowhere.
         Err(RawPathParamsRejection::InvalidUtf8InPathParam(_)) => Some(""),
         // Not a route that has any.
         Err(_) => None,
@@ -135,6 +135,9 @@ async fn caller(api: &Api, parts: &Parts, project: Option<&str>) -> Result<Optio
         Err(refusal) => return Err(refuse(refusal)),
     };
     let Some(project) = project else { return Ok(None) };
+    if project.is_empty() {
+        return Err(Box::new(Fault::not_routed().into_response()));
+    }
     let project: ProjectId = match project.parse() {
         Ok(project) => project,
         Err(_) if who.scope != Scope::Any => return Err(Box::new(Fault::other_project().into_response())),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
-use stacksnap_common::operation::State as Running;
 use stacksnap_common::store::read::Seen;
 
 use super::{MOST, OperationPath, all_steps, view};
@@ -29,7 +28,7 @@ pub(crate) async fn show(
     shown["steps_total"] = operation.items.into();
     let steps: Vec<Seen> = match all_steps(&api, &operation).await? {
         Some(all) => {
-            shown["steps_done"] = done(&operation, &all).into();
+            shown["steps_done"] = all.iter().filter(|seen| view::is_done(&operation, seen)).count().into();
             shown["progress"] = view::progress(&all);
             if let Some(plan) = view::plan(&operation, &all) {
                 shown["plan"] = plan;
@@ -44,13 +43,4 @@ pub(crate) async fn show(
     };
     shown["steps"] = steps.iter().map(|seen| view::step(&operation, seen)).collect();
     Ok(Json(json!({"operation": shown})))
-}
-
-/// Steps that have ended the stage that runs, or that ended at all once the operation has.
-fn done(operation: &stacksnap_common::operation::Operation, steps: &[Seen]) -> usize {
-    let ended = |seen: &&Seen| match operation.state {
-        Running::Waiting | Running::Preparing => false,
-        _ => seen.item.ended(operation.stage),
-    };
-    steps.iter().filter(ended).count()
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use stacksnap_common::clock::rfc3339;
-use stacksnap_common::operation::{ItemState, Kind, Operation, State};
+use stacksnap_common::ids::WorkerId;
+use stacksnap_common::operation::{ItemState, Kind, Operation, State, When};
 use stacksnap_common::store::read::Seen;
 use stacksnap_common::types::Progress;
 
@@ -29,32 +30,56 @@ pub(crate) fn brief(operation: &Operation) -> Value {
     })
 }
 
-/// A step: an item of the operation, in the stage where it is now.
+/// How an item is shown: at its next stage if it will have one, else where it ended.
+struct Place<'a> {
+    stage: u16,
+    state: &'static str,
+    reason: Option<&'a str>,
+    worker: Option<&'a WorkerId>,
+}
+
+fn place<'a>(operation: &Operation, seen: &'a Seen) -> Place<'a> {
+    let item = &seen.item;
+    let at = |stage, state| Place { stage, state, reason: item.last_error.as_deref(), worker: None };
+    if let ItemState::Running { worker, .. } = &item.state
+        && !operation.state.ended()
+    {
+        return Place { worker: Some(worker), ..at(item.stage, "running") };
+    }
+    let from = if item.state == ItemState::Ready { item.stage } else { item.stage + 1 };
+    if !operation.state.ended()
+        && let Some(stage) = next(operation, seen.index, from.max(operation.stage))
+    {
+        return at(stage, "waiting");
+    }
+    match &item.state {
+        ItemState::Done => at(item.stage, "done"),
+        ItemState::Failed { reason } => Place { reason: Some(reason.as_str()), ..at(item.stage, "failed") },
+        ItemState::Ready | ItemState::Skipped | ItemState::Running { .. } => at(item.stage, "skipped"),
+    }
+}
+
+/// The first stage from `from` on that an item is still to go through: the one that runs, and while nothing has gone
+/// wrong those after it.
+fn next(operation: &Operation, item: u32, from: u16) -> Option<u16> {
+    let going = operation.stop.is_none();
+    (from..operation.stages.len() as u16).find(|index| {
+        let stage = &operation.stages[usize::from(*index)];
+        let comes = *index == operation.stage || (going && stage.when == When::Going);
+        comes && stage.contains(item)
+    })
+}
+
+/// Whether a step has nothing more to do.
+pub(crate) fn is_done(operation: &Operation, seen: &Seen) -> bool {
+    !matches!(place(operation, seen).state, "waiting" | "running")
+}
+
+/// A step in JSON: an item of the operation, with the verb that it is at.
 pub(crate) fn step(operation: &Operation, seen: &Seen) -> Value {
     let item = &seen.item;
-    // Between two stages an item is still where it was, ended; it waits for the one that runs.
-    let waits = operation.state == State::Running
-        && item.stage < operation.stage
-        && operation.current().is_some_and(|stage| stage.contains(seen.index));
-    let stage = if waits { operation.stage } else { item.stage };
+    let Place { stage, state, reason, worker } = place(operation, seen);
     let verb = operation.stages.get(usize::from(stage)).map(|stage| stage.verb);
-    let mut worker = None;
-    let mut reason = None;
-    let state = match &item.state {
-        _ if waits => "waiting",
-        ItemState::Ready if operation.state.ended() => "skipped",
-        ItemState::Ready => "waiting",
-        ItemState::Running { worker: by, .. } => {
-            worker = Some(by);
-            "running"
-        }
-        ItemState::Done => "done",
-        ItemState::Failed { reason: why } => {
-            reason = Some(why.as_str());
-            "failed"
-        }
-        ItemState::Skipped => "skipped",
-    };
     json!({
         "index": seen.index,
         "resource": item.resource.as_ref().map(|resource| resource.name.as_str()),
@@ -62,7 +87,7 @@ pub(crate) fn step(operation: &Operation, seen: &Seen) -> Value {
         "pool": item.pool,
         "verb": verb,
         "state": state,
-        "reason": reason.or(item.last_error.as_deref()),
+        "reason": reason,
         "note": item.note,
         "attempt": item.attempts,
         "worker": worker,

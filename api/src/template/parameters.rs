@@ -70,7 +70,9 @@ fn typed(kind: &str, value: &Value) -> Result<Value, String> {
         }
         ("boolean", _) => Err("Value must be a boolean".to_owned()),
         ("comma_delimited_list", Value::String(text)) if text.is_empty() => Ok(Value::Array(Vec::new())),
-        ("comma_delimited_list", Value::String(text)) => Ok(text.split(',').map(|item| Value::from(item.trim())).collect()),
+        ("comma_delimited_list", Value::String(text)) => {
+            Ok(text.split(',').map(|item| Value::from(item.trim())).collect())
+        }
         ("comma_delimited_list", Value::Array(_)) => Ok(value.clone()),
         ("comma_delimited_list", _) => Err("Value must be a comma-delimited list string".to_owned()),
         ("json", Value::Object(_) | Value::Array(_)) => Ok(value.clone()),

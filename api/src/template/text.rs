@@ -3,8 +3,8 @@
 //! YAML can grow by aliases; what may come of a text is bounded by its events, its depth and the copies that aliases make.
 
 use serde_json::{Map, Value};
-use serde_saphyr::options::DuplicateKeyPolicy;
 use serde_saphyr::Options;
+use serde_saphyr::options::DuplicateKeyPolicy;
 
 use crate::fault::Fault;
 

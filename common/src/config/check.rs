@@ -130,8 +130,7 @@ impl Config {
             vault.master_key.is_none() || vault.master_key_file.is_none(),
             "vault.master_key and vault.master_key_file are both set; keep one",
         );
-        let hexadecimal =
-            |key: &str| key.len() == 64 && key.bytes().all(|b| b.is_ascii_hexdigit());
+        let hexadecimal = |key: &str| key.len() == 64 && key.bytes().all(|b| b.is_ascii_hexdigit());
         demand(
             vault.master_key.as_ref().is_none_or(|key| hexadecimal(key.expose().trim())),
             "vault.master_key is not exactly 64 hexadecimal digits (32 bytes); `openssl rand -hex 32` makes one",

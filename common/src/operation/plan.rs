@@ -112,7 +112,10 @@ pub fn each(kinds: &Kinds, resources: &[Resource], verb: Verb) -> Plan {
     let (items, unprotected) = protectable(kinds, resources);
     let stages =
         vec![Stage { items: places(&items, |_| true), ..stage(verb, Of::Snapshot, When::Going, OnFailure::GoOn) }];
-    Plan { items: with_whole(items, None), stages, unprotected }
+    let mut items = with_whole(items, None);
+    // There is nothing to be done to the whole.
+    items.pop();
+    Plan { items, stages, unprotected }
 }
 
 /// Takes snapshots away, each with the resources that it has artifacts of: first all manifests, then the artifacts, so

@@ -165,9 +165,7 @@ pub(super) fn begin_run(item: &mut Item, step: StepId, verb: Verb, worker: &Work
 /// The resource shows that its operation works on it, from its first step on.
 fn show_begin(batch: &mut Batch, op: &Operation, item: &Item, verb: Verb, now: Millis) -> Result<(), Error> {
     let (Some(action), Some(resource)) = (op.kind.action(), &item.resource) else { return Ok(()) };
-    if item.started_at != Some(now)
-        || !matches!(verb, Verb::Check | Verb::Cut | Verb::Copy | Verb::Preview)
-    {
+    if item.started_at != Some(now) || !matches!(verb, Verb::Check | Verb::Cut | Verb::Copy | Verb::Preview) {
         return Ok(());
     }
     let shown = Shown::new(action, Status::InProgress, "state changed");

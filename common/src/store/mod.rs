@@ -22,11 +22,11 @@ pub mod claim;
 pub mod contract;
 pub mod embedded;
 mod error;
+#[cfg(feature = "contract")]
+pub mod faulty;
 mod finish;
 pub mod keys;
 pub mod looks;
-#[cfg(feature = "contract")]
-pub mod faulty;
 #[cfg(feature = "contract")]
 pub mod model;
 mod prepare;

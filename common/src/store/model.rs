@@ -20,6 +20,7 @@ use super::rules;
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// The machine's clock.
+#[expect(clippy::disallowed_methods, reason = "here the machine's clock becomes the store's")]
 pub fn system_clock() -> Clock {
     Arc::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64))
 }

@@ -58,7 +58,7 @@ pub(crate) fn out_of_range(key: &str) -> Error {
 
 pub(crate) fn other_shards(used: impl std::fmt::Display, asked: Shards) -> String {
     format!(
-        "the store was first used with {used} shards and can't be read with {}; set `shards` to {used}",
+        "the store was first used with {used} shards and can't be read with {}; set `shards = {used}` under `[store]`",
         asked.count()
     )
 }

@@ -50,12 +50,7 @@ impl Store {
     }
 
     /// Looks whether a stage should really begin; `true`: the operation was stopped instead.
-    pub(super) async fn before_stage(
-        &self,
-        batch: &mut Batch,
-        op: &mut Operation,
-        stage: u16,
-    ) -> Result<bool, Error> {
+    pub(super) async fn before_stage(&self, batch: &mut Batch, op: &mut Operation, stage: u16) -> Result<bool, Error> {
         let Some(next) = op.stages.get(usize::from(stage)) else { return Ok(false) };
         let snapshot = match (next.verb, next.of) {
             (Verb::Seal, Of::Snapshot) => op.snapshot,

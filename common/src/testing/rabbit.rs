@@ -155,7 +155,7 @@ impl RabbitServer {
 
     /// Stops the broker as an operator does: it takes leave of its clients.
     pub async fn stop_gracefully(&mut self) {
-        self.ctl(&["stop"]).await;
+        self.signal("TERM");
         let broker = self.broker.take().expect("the broker is running");
         while broker.runs() {
             tokio::time::sleep(Duration::from_millis(20)).await;

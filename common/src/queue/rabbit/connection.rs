@@ -49,8 +49,8 @@ impl Address {
         if uri.vhost.is_empty() {
             uri.vhost = "/".to_owned();
         }
-        let seconds = settings.heartbeat.as_secs().clamp(1, u64::from(u16::MAX));
-        uri.query.heartbeat.get_or_insert(u16::try_from(seconds).unwrap_or(u16::MAX));
+        let seconds = u16::try_from(settings.heartbeat.as_secs().max(1)).unwrap_or(u16::MAX);
+        uri.query.heartbeat.get_or_insert(seconds);
         Ok(Self { uri, authorities: settings.authorities.clone(), timeout: settings.timeout })
     }
 

@@ -93,6 +93,7 @@ impl Target {
                 // Deleted behind our back. The error closed that channel.
                 Err(error) if is_not_found(&error) => {
                     lock(&self.of.declared).remove(&self.queue);
+                    tokio::time::sleep(topology::AFTER_DELETE).await;
                     self.attach_to_declared(connection).await
                 }
                 first => first,

@@ -92,6 +92,7 @@ impl Publisher {
     /// Declares a queue unless that was done after the `before`-th declare. One at a time: of two declares at once the
     /// second is answered before the queue can store anything, and what is then published is refused.
     async fn declare_since(&self, before: u64, queue: &str) -> Result<(), Error> {
+        tokio::time::sleep(topology::AFTER_DELETE).await;
         let mut last = self.declares.last.lock().await;
         if last.get(queue).is_some_and(|&declared| declared > before) {
             return Ok(());
@@ -225,5 +226,62 @@ fn answer(ready: Vec<Confirmed>, returned: &mut HashSet<u64>) {
             Ok(true) => Ok(Fate::Queued),
             Ok(false) => Err(Error::Unavailable("the broker could not store the message".to_owned())),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use lapin::message::{BasicReturnMessage, Delivery};
+
+    use super::*;
+
+    /// A confirm that is ready, carrying the message `carries` as lapin would; and who waits for it.
+    fn ready(number: u64, carries: Option<u64>) -> (Confirmed, oneshot::Receiver<Result<Fate, Error>>) {
+        let message = carries.map(|number| {
+            let mut delivery = Delivery::mock(0, "".into(), "a.queue".into(), false, Vec::new());
+            delivery.properties = BasicProperties::default().with_message_id(number.to_string().into());
+            BasicReturnMessage { delivery, reply_code: 312, reply_text: "NO_ROUTE".into() }
+        });
+        let (answer, answered) = oneshot::channel();
+        (Confirmed { number, result: Ok(Confirmation::Ack(message)), answer }, answered)
+    }
+
+    fn fates(batches: &[&[(u64, Option<u64>)]]) -> Vec<bool> {
+        let mut returned = HashSet::new();
+        let mut fates = Vec::new();
+        for batch in batches {
+            let (confirmed, waiting): (Vec<_>, Vec<_>) =
+                batch.iter().map(|&(number, carries)| ready(number, carries)).unzip();
+            answer(confirmed, &mut returned);
+            for mut waiting in waiting {
+                fates.push(matches!(waiting.try_recv().unwrap().unwrap(), Fate::Returned));
+            }
+        }
+        assert!(returned.is_empty());
+        fates
+    }
+
+    /// One frame confirms 1 to 3; 2 came back, and lapin completes 3 first.
+    #[test]
+    fn a_message_returned_with_another_confirm_of_the_same_batch_is_found() {
+        assert_eq!(fates(&[&[(3, Some(2)), (2, None), (1, None)]]), [false, true, false]);
+        assert_eq!(fates(&[&[(1, None), (2, None), (3, Some(2))]]), [false, true, false]);
+    }
+
+    /// 2 came back, then 1 is confirmed, and later 2.
+    #[test]
+    fn a_message_returned_with_an_earlier_confirm_is_found() {
+        assert_eq!(fates(&[&[(1, Some(2))], &[(2, None)]]), [false, true]);
+        assert_eq!(fates(&[&[(1, Some(3))], &[(3, Some(2)), (2, None)], &[(4, None)]]), [false, true, true, false]);
+    }
+
+    #[test]
+    fn a_message_that_was_not_stored_is_an_error() {
+        let (mut confirmed, mut waiting) = ready(1, None);
+        confirmed.result = Ok(Confirmation::Nack(None));
+        answer(vec![confirmed], &mut HashSet::new());
+        assert!(matches!(waiting.try_recv().unwrap(), Err(Error::Unavailable(_))));
     }
 }

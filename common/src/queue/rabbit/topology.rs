@@ -17,6 +17,11 @@ use crate::queue::{Error, Route};
 /// -1, which it takes for "no limit", is refused by 3.x. How often a step may be tried is the store's to say.
 const DELIVERY_LIMIT: i64 = 1_000_000_000;
 
+/// How long a queue that was found missing is left missing, in case somebody has just deleted it. When it is declared
+/// again at once, before its consumers are told of the end, RabbitMQ 3.10 takes them over to the new queue, where what
+/// it hands to them never arrives.
+pub(super) const AFTER_DELETE: Duration = Duration::from_millis(200);
+
 pub(super) fn queue(prefix: &str, route: &Route) -> String {
     format!("{prefix}.{}.{}", route.pool, route.lane)
 }

@@ -66,6 +66,7 @@ impl Embedded {
     /// Refused: another process has it open, `shards` is not the number it was first used with, the directory can't
     /// be written. Corrupt: the file is damaged, or from a newer stacksnap. The messages say what to do.
     pub fn open(dir: &Path, shards: Shards) -> Result<Self, Error> {
+        #[expect(clippy::disallowed_methods, reason = "here the machine's clock becomes the store's")]
         let system = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
         Self::start(dir, shards, Clock::new(system), file::plain())
     }

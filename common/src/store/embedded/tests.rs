@@ -203,7 +203,7 @@ fn the_number_of_shards_is_fixed_at_first_use() {
     let dir = tempfile::tempdir().unwrap();
     drop(Embedded::open(dir.path(), shards()).unwrap());
     let Err(Error::Refused(text)) = Embedded::open(dir.path(), Shards::new(8).unwrap()) else { panic!("opened") };
-    assert!(text.contains("with 4 shards") && text.contains("set `shards` to 4"), "{text}");
+    assert!(text.contains("with 4 shards") && text.contains("`shards = 4` under `[store]`"), "{text}");
     assert_eq!(Embedded::open(dir.path(), shards()).unwrap().shards(), shards());
 }
 

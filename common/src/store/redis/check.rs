@@ -19,13 +19,6 @@ pub(super) struct Check {
     served: Script,
 }
 
-/// What it answered.
-#[derive(Debug, Clone)]
-pub(super) struct Facts {
-    /// Replicas that are connected to it.
-    pub(super) replicas: u32,
-}
-
 /// Notes which server serves, and tells for how long.
 pub(super) fn served() -> Script {
     Script::new(include_str!("served.lua"))
@@ -37,7 +30,7 @@ impl Check {
     }
 
     /// Asks one server, and writes into an empty one what it is used for.
-    pub(super) async fn run(&self, server: &str, connection: &mut Connection) -> Result<Facts, Error> {
+    pub(super) async fn run(&self, server: &str, connection: &mut Connection) -> Result<(), Error> {
         let info = connection.info(server).await?;
         let field = |name: &str| field(&info, name);
         let version = field("redis_version").unwrap_or("0");
@@ -51,9 +44,9 @@ impl Check {
         self.durability(server, connection).await?;
         self.identity(server, connection).await?;
         let mut served = self.served.by_text();
-        served.arg(1).arg(&self.meta).arg(field("run_id").unwrap_or_default());
+        served.arg(1).arg(&self.meta);
         connection.query(&served).await.map_err(|error| errors::error(server, &error))?;
-        Ok(Facts { replicas: field("connected_slaves").and_then(|count| count.parse().ok()).unwrap_or(0) })
+        Ok(())
     }
 
     async fn durability(&self, server: &str, connection: &mut Connection) -> Result<(), Error> {
@@ -68,7 +61,9 @@ impl Check {
         }
         let text = format!("Redis at {server} would lose what was accepted: {}", wrong.join("; "));
         if !self.allow_unsafe {
-            return Err(Error::Refused(format!("{text} (in redis.conf). To go on all the same, set `allow_unsafe`")));
+            return Err(Error::Refused(format!(
+                "{text} (in redis.conf). To go on all the same, set `allow_unsafe = true` under `[store]`"
+            )));
         }
         tracing::warn!("{text}; going on, as `allow_unsafe` is set");
         Ok(())
@@ -97,6 +92,12 @@ impl Check {
         }
         Ok(())
     }
+}
+
+/// Replicas that have all that the master has, or nearly so; one that still copies the whole is not among them.
+pub(super) fn online(info: &str) -> usize {
+    let replicas = info.lines().filter_map(|line| line.strip_prefix("slave")?.split_once(':'));
+    replicas.filter(|(_, state)| state.split(',').any(|part| part == "state=online")).count()
 }
 
 /// A field of INFO.
@@ -151,6 +152,14 @@ mod tests {
             ]
         );
         assert_eq!(faults(&[]).len(), 3);
+    }
+
+    #[test]
+    fn only_replicas_in_step_count() {
+        let info = "role:master\r\nconnected_slaves:2\r\nslave0:ip=10.0.0.2,port=6379,state=online,offset=5,lag=0\r\n\
+                    slave1:ip=10.0.0.3,port=6379,state=wait_bgsave,offset=0,lag=0\r\nslave_read_only:1\r\n";
+        assert_eq!(online(info), 1);
+        assert_eq!(online("role:master\r\nconnected_slaves:0\r\n"), 0);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisError, RedisFuture, RedisResult, Value};
 
-use super::check::{Check, Facts};
+use super::check::Check;
 use super::errors;
 use super::target::Target;
 use super::wire::Script;
@@ -52,7 +52,6 @@ impl Connection {
 struct Live {
     id: u64,
     connection: Connection,
-    facts: Facts,
 }
 
 pub(super) struct Link {
@@ -79,14 +78,9 @@ impl Link {
         self.target.shown()
     }
 
-    /// What the server said of itself when the connection was made.
-    pub(super) fn facts(&self) -> Option<Facts> {
-        self.current().map(|live| live.facts)
-    }
-
     /// Connects if need be, and checks.
-    pub(super) async fn open(&self) -> Result<Facts, Error> {
-        self.within(async { Ok(self.get().await?.facts) }).await
+    pub(super) async fn open(&self) -> Result<(), Error> {
+        self.within(async { self.get().await.map(drop) }).await
     }
 
     pub(super) async fn query(&self, cmd: &Cmd) -> Result<Value, Error> {
@@ -174,9 +168,9 @@ impl Link {
 
     async fn connect(&self, id: u64) -> Result<Live, Error> {
         let mut connection = self.target.connect(&self.config).await?;
-        let facts = self.check.run(self.server(), &mut connection).await?;
-        tracing::debug!(server = self.server(), replicas = facts.replicas, "connected to Redis");
-        Ok(Live { id, connection, facts })
+        self.check.run(self.server(), &mut connection).await?;
+        tracing::debug!(server = self.server(), "connected to Redis");
+        Ok(Live { id, connection })
     }
 
     /// Tells an error, and leaves a connection that is of no more use.

@@ -36,7 +36,7 @@ use wire::{Keys, Script};
 /// How to reach Redis, and what to ask of it.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `redis://[USER:PASSWORD@]HOST:PORT[/DB]`, `rediss://…` (TLS), or, for the master that sentinels know by a name,
+    /// `redis://[USER:PASSWORD@]HOST:PORT[/DB]`, `rediss://…` (TLS), `redis+unix:///PATH`, or, for the master that sentinels know by a name,
     /// `redis+sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT/NAME[/DB]` (`rediss+sentinel://…`).
     pub url: SecretString,
     /// First part of every key; several stores can share a server by it.
@@ -46,7 +46,7 @@ pub struct Settings {
     pub timeout: Duration,
     /// Use a server also if it is not set up to keep what it is told.
     pub allow_unsafe: bool,
-    /// Whether durable commits wait for one replica. `None`: if the master has one.
+    /// Whether durable commits wait for one replica. `None`: while the master has one in step.
     pub wait_replicas: Option<bool>,
 }
 
@@ -109,9 +109,12 @@ impl Redis {
         })
     }
 
-    fn waits(&self, batch: &Batch) -> bool {
-        let has_replicas = || self.link.facts().is_some_and(|facts| facts.replicas > 0);
-        batch.durable && self.wait_replicas.unwrap_or_else(has_replicas)
+    async fn waits(&self, batch: &Batch) -> bool {
+        match self.wait_replicas {
+            _ if !batch.durable => false,
+            Some(waits) => waits,
+            None => self.replicas.present(&self.link).await,
+        }
     }
 }
 
@@ -163,7 +166,7 @@ impl Backend for Redis {
 
     async fn commit(&self, batch: &Batch) -> Result<Committed, Error> {
         rules::check(batch)?;
-        let done = if self.waits(batch) {
+        let done = if self.waits(batch).await {
             self.replicas.commit(batch).await?
         } else {
             let keys = self.keys.of(batch.shard)?;
@@ -203,16 +206,11 @@ impl Backend for Redis {
     }
 
     async fn uptime(&self) -> Result<u64, Error> {
-        let answer = self.link.query(redis::cmd("INFO").arg("server")).await?;
-        let info: String = redis::from_redis_value(answer).map_err(|_| wire::strange(&redis::Value::Nil))?;
-        let run = check::field(&info, "run_id").unwrap_or_default();
-        let runs = check::field(&info, "uptime_in_seconds").and_then(|seconds| seconds.parse::<u64>().ok());
         let arguments = |cmd: &mut redis::Cmd| {
-            cmd.arg(1).arg(&self.keys.meta).arg(run);
+            cmd.arg(1).arg(&self.keys.meta);
         };
-        let served = self.link.script(&self.served, arguments).await?;
-        let served = redis::from_redis_value::<u64>(served).map_err(|_| wire::strange(&redis::Value::Nil))?;
-        Ok(runs.unwrap_or(0).saturating_mul(1000).min(served))
+        let answer = self.link.script(&self.served, arguments).await?;
+        redis::from_redis_value(answer).map_err(|_| wire::strange(&redis::Value::Nil))
     }
 
     fn woken(&self) -> watch::Receiver<u64> {

@@ -1,9 +1,12 @@
 #!lua
--- Since when this server serves. KEYS: meta. ARGV: the server's run id.
--- A replica that was promoted has run for long, but serves only since the first of us connected. Answers milliseconds.
+-- For how long this server has been serving, in milliseconds. KEYS: meta.
+-- A replica that was promoted has run for long, but serves only since the first of us connected to it.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if redis.call('HGET', KEYS[1], 'run_id') ~= ARGV[1] then
-    redis.call('HSET', KEYS[1], 'run_id', ARGV[1], 'served_since', string.format('%.0f', now))
+local info = redis.call('INFO', 'server')
+local run = string.match(info, 'run_id:(%w+)')
+if redis.call('HGET', KEYS[1], 'run_id') ~= run then
+    redis.call('HSET', KEYS[1], 'run_id', run, 'served_since', string.format('%.0f', now))
 end
-return now - redis.call('HGET', KEYS[1], 'served_since')
+local served = now - redis.call('HGET', KEYS[1], 'served_since')
+return math.min(served, string.match(info, 'uptime_in_seconds:(%d+)') * 1000)

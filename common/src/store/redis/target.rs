@@ -6,7 +6,7 @@ use super::errors;
 use super::link::Connection;
 use crate::store::backend::Error;
 
-/// - `redis://[USER:PASSWORD@]HOST:PORT[/DB]`, `rediss://…` with TLS: one server
+/// - `redis://[USER:PASSWORD@]HOST:PORT[/DB]`, `rediss://…` with TLS, `redis+unix:///PATH`: one server
 /// - `redis+sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT,…/NAME[/DB]` (`rediss+sentinel`): the master that sentinels
 ///   know as NAME, asked for at each connect; user and password are the master's
 pub(super) struct Target {
@@ -46,9 +46,11 @@ impl Target {
         };
         let (hosts, path) = places.split_once('/').unwrap_or((places, ""));
         match scheme {
-            "redis" | "rediss" => {
-                let client = open(url, hosts)?;
-                Ok(Self { shown: hosts.to_owned(), kind: Kind::Server(client) })
+            "redis" | "rediss" | "redis+unix" | "unix" => {
+                // A socket's path stands where other URLs have a host.
+                let shown = if hosts.is_empty() { places.split('?').next().unwrap_or_default() } else { hosts };
+                let client = open(url, shown)?;
+                Ok(Self { shown: shown.to_owned(), kind: Kind::Server(client) })
             }
             "redis+sentinel" | "rediss+sentinel" => {
                 let (name, database) = path.split_once('/').unwrap_or((path, ""));

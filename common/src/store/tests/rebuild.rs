@@ -45,7 +45,10 @@ async fn what_was_sealed_is_listed_shown_restored_and_deleted_again() {
         let again = new.store.list_snapshots(&project, stack).await.unwrap();
         let before = old.store.list_snapshots(&project, stack).await.unwrap();
         for (again, before) in again.iter().zip(&before) {
-            assert_eq!((again.id, again.status, &again.status_reason), (before.id, Status::Complete, &before.status_reason));
+            assert_eq!(
+                (again.id, again.status, &again.status_reason),
+                (before.id, Status::Complete, &before.status_reason)
+            );
             assert_eq!(
                 new.store.artifacts(&project, again.id).await.unwrap(),
                 old.store.artifacts(&project, before.id).await.unwrap()

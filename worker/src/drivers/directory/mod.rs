@@ -48,6 +48,7 @@ use serde::Deserialize;
 use serde_json::json;
 use stacksnap_common::ids::StepId;
 use stacksnap_common::types::{Artifact, Consistency, Preview, Resource, Verdict};
+use tokio_util::sync::DropGuard;
 
 use self::artifact::Data;
 use self::control::{Control, Lock, Use};
@@ -119,7 +120,7 @@ impl Directory {
             place: place(&self.roots, &ctx.project, &ctx.resource)?,
             properties: Arc::new(properties),
             control: self.control.clone(),
-            ctx: ctx.clone(),
+            ctx: Ctx { cancel: ctx.cancel.child_token(), ..ctx.clone() },
         })
     }
 
@@ -187,7 +188,7 @@ impl Directory {
     }
 }
 
-/// One method's run.
+/// One method's run. Its threads stop when the caller no longer waits for it (see [`Job::guard`]).
 struct Job {
     place: Place,
     properties: Arc<Properties>,
@@ -196,6 +197,11 @@ struct Job {
 }
 
 impl Job {
+    /// Cancels the run when dropped: what blocks on a thread goes on only as long as somebody waits for it.
+    fn guard(&self) -> DropGuard {
+        self.ctx.cancel.clone().drop_guard()
+    }
+
     /// Does something with a restore's order, in which all that is known of the artifact went.
     fn ordered<T>(
         &self,
@@ -231,17 +237,20 @@ impl Driver for Directory {
 
     async fn check(&self, ctx: &Ctx) -> Result<Checked, Error> {
         let job = self.job(ctx)?;
+        let _guard = job.guard();
         blocking(move || check::check(&job)).await
     }
 
     async fn cut(&self, ctx: &Ctx) -> Result<Outcome<Cut>, Error> {
         let job = self.job(ctx)?;
+        let _guard = job.guard();
         blocking(move || check::open(&job).map(drop)).await?;
         Ok(Outcome::Done(Cut::None))
     }
 
     async fn copy(&self, ctx: &Ctx, _cut: Cut) -> Result<Outcome<Artifact>, Error> {
         let job = self.job(ctx)?;
+        let _guard = job.guard();
         let vault = ctx.vault.vault(&ctx.project).await?;
         if let Some(adopted) = self.adopt(&job, &vault).await? {
             return Ok(Outcome::Done(adopted));
@@ -256,7 +265,7 @@ impl Driver for Directory {
         let (job, tree) = blocking(move || check::open(&job).map(|tree| (job, Arc::new(tree)))).await?;
         job.control.tidy_notes().map_err(|error| errors::control(&error))?;
         let notes = Arc::new(Notes::kept_in(job.control.notes(ctx.step, ctx.lease.fence())));
-        let source = Source::new(tree.clone(), job.properties.clone(), notes.clone(), ctx.clone());
+        let source = Source::new(tree.clone(), job.properties.clone(), notes.clone(), job.ctx.clone());
         let unfinished = restore::record::unfinished(&job.control.restores(&job.place));
         let label = Label {
             project: ctx.project.clone(),
@@ -266,7 +275,7 @@ impl Driver for Directory {
             step: ctx.step,
             fence: ctx.lease.fence(),
         };
-        let stored = vault.put_tree(&label, Arc::new(source), work(ctx)).await;
+        let stored = vault.put_tree(&label, Arc::new(source), work(&job.ctx)).await;
         // What came through the vault as an I/O error is known here with its kind.
         let stored = stored.map_err(|error| notes.fault().unwrap_or_else(|| error.into()))?;
         let still = job.place.clone();
@@ -281,7 +290,8 @@ impl Driver for Directory {
 
     async fn preview(&self, ctx: &Ctx, artifact: &Artifact) -> Result<Outcome<Preview>, Error> {
         let job = self.job(ctx)?;
-        let (recorded, artifact) = (self.recorded(ctx, artifact).await?, artifact.clone());
+        let _guard = job.guard();
+        let (recorded, artifact) = (self.recorded(&job.ctx, artifact).await?, artifact.clone());
         let preview = blocking(move || {
             let tree = restore::open(&job.place)?;
             if let Some(tree) = &tree {
@@ -296,18 +306,19 @@ impl Driver for Directory {
 
     async fn restore(&self, ctx: &Ctx, artifact: &Artifact) -> Result<Outcome<Preview>, Error> {
         let job = self.job(ctx)?;
+        let _guard = job.guard();
         let lock = match self.lock(&job, Use::Restore).await? {
             Ok(lock) => lock,
             Err(later) => return Ok(wait(later)),
         };
-        let (recorded, artifact) = (self.recorded(ctx, artifact).await?, artifact.clone());
+        let (recorded, artifact) = (self.recorded(&job.ctx, artifact).await?, artifact.clone());
         let done = blocking(move || {
             // Held until the last effect, also when nobody waits for this any more.
             let _lock = lock;
             if let Some(tree) = restore::open(&job.place)? {
                 check::apart(&job, &tree)?;
             }
-            job.ordered(&recorded, &artifact, |order| restore::run(order))
+            job.ordered(&recorded, &artifact, restore::run)
         });
         Ok(Outcome::Done(done.await?))
     }

@@ -60,7 +60,9 @@ impl Archive for Recorded {
             files.iter().enumerate().map(|(at, ((_, content), _))| (at, content.clone().unwrap_or_default()));
         let written = self.tree.read_files(contents, THREADS, &self.work, |at, content| {
             let ((entry, _), sink) = &files[at];
-            let (mut buffer, mut offset) = (vec![0; BUFFER], 0);
+            // One byte more than a small file has, so that its end is met in the same buffer.
+            let room = usize::try_from(entry.meta.size + 1).unwrap_or(BUFFER).min(BUFFER);
+            let (mut buffer, mut offset) = (vec![0; room], 0);
             loop {
                 let length = content.read(&mut buffer)?;
                 if length == 0 {

@@ -1,67 +1,107 @@
-//! temporary
-use std::io::{Read, Write};
+//! All calls of the vault: the archive of a database is one stream, labelled with the step that made it.
+
+use std::io::{self, Read, Write};
 
 use stacksnap_common::ids::StepId;
 use stacksnap_common::types::Artifact;
 
 use crate::driver::{Ctx, Error};
+use crate::vault::{self, EntryId, Label, Stored, Vault, Work};
 
+/// Why a stream did not get into the vault, or out of it.
+#[derive(Debug)]
 pub(super) enum Poured {
+    /// The other end failed: the program that was to give the bytes, or to take them. It knows why.
     Broken(String),
+    /// What the vault has is not what was put into it.
     Damaged(String),
     Other(Error),
 }
+
+impl From<vault::Error> for Poured {
+    fn from(error: vault::Error) -> Self {
+        match error {
+            vault::Error::Source { reason, .. } => Self::Broken(reason),
+            vault::Error::Sink { kind: io::ErrorKind::BrokenPipe, reason } => Self::Broken(reason),
+            vault::Error::Damaged(_) | vault::Error::NotFound(_) => Self::Damaged(error.to_string()),
+            other => Self::Other(other.into()),
+        }
+    }
+}
+
+impl From<Error> for Poured {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
 impl From<Poured> for Error {
-    fn from(p: Poured) -> Self {
-        match p {
-            Poured::Broken(s) => Error::transient(s),
-            Poured::Damaged(s) => Error::Permanent(s),
-            Poured::Other(e) => e,
+    fn from(poured: Poured) -> Self {
+        match poured {
+            Poured::Broken(reason) => Self::transient(reason),
+            Poured::Damaged(reason) => Self::Permanent(reason),
+            Poured::Other(error) => error,
         }
     }
 }
-pub(super) struct Stored {
-    pub(super) entry: String,
-    pub(super) bytes: u64,
-    pub(super) bytes_added: u64,
-    pub(super) digest: String,
-}
-fn path(e: &str) -> std::path::PathBuf {
-    std::env::temp_dir().join(format!("pgstub-{}-{e}", std::process::id()))
-}
-pub(super) async fn put(ctx: &Ctx, _name: &str, mut r: impl Read + Send + 'static) -> Result<Stored, Poured> {
-    let entry = ctx.step.to_string();
-    let p = path(&entry);
-    let done = tokio::task::spawn_blocking(move || -> std::io::Result<u64> {
-        let mut f = std::fs::File::create(&p)?;
-        std::io::copy(&mut r, &mut f)
-    })
-    .await
-    .map_err(|e| Poured::Other(Error::transient(e.to_string())))?;
-    match done {
-        Ok(n) => Ok(Stored { entry, bytes: n, bytes_added: n, digest: String::new() }),
-        Err(e) => {
-            let _ = std::fs::remove_file(path(&entry));
-            Err(Poured::Broken(e.to_string()))
+
+/// Stores an archive of `database`. What an earlier run of the step left is removed: the facts that belong to it are
+/// lost, so that it could not be restored from.
+pub(super) async fn put(ctx: &Ctx, database: &str, archive: impl Read + Send + 'static) -> Result<Stored, Poured> {
+    let vault = open(ctx).await?;
+    let snapshot = ctx.snapshot.ok_or_else(|| Error::permanent("a copy belongs to a snapshot, and there is none"))?;
+    let label = Label {
+        project: ctx.project.clone(),
+        stack: ctx.stack,
+        snapshot,
+        resource: Some(ctx.resource.name.clone()),
+        step: ctx.step,
+        fence: ctx.lease.fence(),
+    };
+    let name = format!("{}.pgdump", database.replace('/', "_"));
+    let stored = vault.put_stream(&label, &name, archive, work(ctx)).await?;
+    for other in vault.find(ctx.step).await? {
+        let ours = other.label.as_ref().is_some_and(|label| label.fence <= ctx.lease.fence());
+        if ours && other.id != stored.entry {
+            vault.forget(&other.id).await?;
         }
     }
+    Ok(stored)
 }
-pub(super) async fn get(_ctx: &Ctx, a: &Artifact, mut w: impl Write + Send + 'static) -> Result<(), Poured> {
-    let p = path(a.entry.as_deref().unwrap_or_default());
-    let done = tokio::task::spawn_blocking(move || -> std::io::Result<u64> {
-        let mut f = std::fs::File::open(&p)?;
-        std::io::copy(&mut f, &mut w)
-    })
-    .await
-    .map_err(|e| Poured::Other(Error::transient(e.to_string())))?;
-    done.map(|_| ()).map_err(|e| Poured::Broken(e.to_string()))
+
+/// Writes the artifact's archive to `writer`, which is dropped at the end, and compares its digest.
+pub(super) async fn get(ctx: &Ctx, artifact: &Artifact, writer: impl Write + Send + 'static) -> Result<(), Poured> {
+    let entry = entry(artifact)?;
+    let got = open(ctx).await?.get_stream(&entry, writer, work(ctx)).await?;
+    match &artifact.digest {
+        Some(digest) if *digest != got.digest => {
+            Err(Poured::Damaged(format!("the archive's digest is {}, and was {digest} when it was stored", got.digest)))
+        }
+        _ => Ok(()),
+    }
 }
-pub(super) async fn forget(_ctx: &Ctx, made_by: StepId, _a: Option<&Artifact>) -> Result<(), Error> {
-    let _ = std::fs::remove_file(path(&made_by.to_string()));
+
+/// Removes what `made_by` left.
+pub(super) async fn forget(ctx: &Ctx, made_by: StepId, artifact: Option<&Artifact>) -> Result<(), Error> {
+    let vault = open(ctx).await?;
+    if let Some(artifact) = artifact.filter(|artifact| artifact.entry.is_some()) {
+        vault.forget(&entry(artifact)?).await?;
+    }
+    for entry in vault.find(made_by).await? {
+        vault.forget(&entry.id).await?;
+    }
     Ok(())
 }
-#[cfg(test)]
-pub(super) async fn find(ctx: &Ctx) -> Result<Option<String>, Error> {
-    let e = ctx.step.to_string();
-    Ok(path(&e).exists().then_some(e))
+
+async fn open(ctx: &Ctx) -> Result<Vault, Error> {
+    ctx.vault.vault(&ctx.project).await
+}
+
+fn entry(artifact: &Artifact) -> Result<EntryId, Error> {
+    let entry = artifact.entry.as_deref().unwrap_or_default();
+    entry.parse().map_err(|error: vault::Error| error.into())
+}
+
+fn work(ctx: &Ctx) -> Work {
+    Work { progress: ctx.progress.clone(), cancel: ctx.cancel.clone(), lease: ctx.lease.clone() }
 }

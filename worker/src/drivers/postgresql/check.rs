@@ -1,13 +1,13 @@
 //! Can this database be protected? It is there, the role may read all of it, the programs are there; and what a person
 //! should know beforehand.
 
-use super::connect::Session;
+use super::connect::{Session, application_name};
 use super::program::Tools;
 use super::settings::Connection;
 use crate::driver::{Checked, Ctx, Error};
 
 pub(super) async fn check(ctx: &Ctx, connection: &Connection, database: &str) -> Result<Checked, Error> {
-    let session = Session::open(connection, database, ctx.step).await?;
+    let session = Session::open(connection, database, &application_name(ctx.step)).await?;
     Tools::find(connection, session.major).await?;
     let mut checked = Checked::default();
     role(&session, &mut checked).await?;
@@ -65,7 +65,7 @@ async fn readable(session: &Session) -> Result<(), Error> {
     if names.len() > 5 {
         names[5] = "and more".to_owned();
     }
-    Err(Error::Permanent(format!(
+    Err(Error::Unreadable(format!(
         "the connection's role may not read all of the database: {}. Grant it pg_read_all_data, or make it a superuser",
         names.join(", ")
     )))

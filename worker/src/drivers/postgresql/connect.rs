@@ -50,13 +50,14 @@ impl Drop for Session {
 }
 
 impl Session {
-    pub(super) async fn open(connection: &Connection, database: &str, step: StepId) -> Result<Self, Error> {
+    /// Logs in to `database`; `name` is what the session calls itself.
+    pub(super) async fn open(connection: &Connection, database: &str, name: &str) -> Result<Self, Error> {
         let mut config = Config::new();
         config
             .user(&connection.set.user)
             .dbname(database)
             .port(connection.set.port)
-            .application_name(application_name(step))
+            .application_name(name)
             .options(format!("{OPTIONS} -c search_path=pg_catalog"))
             .connect_timeout(CONNECT)
             .keepalives_idle(Duration::from_secs(30))
@@ -155,6 +156,14 @@ pub(super) fn explain(doing: &str, error: &tokio_postgres::Error) -> Error {
     if *code == SqlState::OUT_OF_MEMORY && hint.contains("max_locks_per_transaction") {
         return Error::Permanent(reason);
     }
-    let passing = matches!(&code.code()[..2], "08" | "40" | "53" | "55" | "57" | "58");
-    if passing { Error::transient(reason) } else { Error::Permanent(reason) }
+    // By class: connection, rollback, resources, intervention. Of the rest: in use, locked, an I/O error.
+    let passing = matches!(code.code().get(..2), Some("08" | "40" | "53" | "57"))
+        || [SqlState::OBJECT_IN_USE, SqlState::LOCK_NOT_AVAILABLE, SqlState::IO_ERROR].contains(code);
+    // A database that takes no connections; damaged data or catalogues.
+    let unreadable = *code == SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE || code.code().starts_with("XX");
+    match (passing, unreadable) {
+        (true, _) => Error::transient(reason),
+        (_, true) => Error::Unreadable(reason),
+        _ => Error::Permanent(reason),
+    }
 }

@@ -15,21 +15,10 @@ const WARNINGS: usize = 1000;
 
 pub(super) async fn copy(ctx: &Ctx, dump: Dump) -> Result<Artifact, Error> {
     let Dump { facts, cut_at, child, archive } = dump;
-    let put = bytes::put(ctx, &facts.database, archive);
-    tokio::pin!(put);
-    let stored = tokio::select! {
-        stored = &mut put => stored,
-        () = ctx.cancel.cancelled() => {
-            // The pipe ends, and so does the vault's reading.
-            child.kill();
-            put.await
-        }
-    };
-    ctx.go_on()?;
-    let stored = match stored {
+    let stored = match bytes::put(ctx, &facts.database, archive).await {
         Ok(stored) => stored,
+        // Its end of the pipe is closed, so that it has ended, or does now.
         Err(bytes::Poured::Broken(reason)) => {
-            child.kill();
             return Err(child.ended().await.err().unwrap_or_else(|| Error::transient(reason)));
         }
         Err(other) => return Err(other.into()),
@@ -46,7 +35,7 @@ pub(super) async fn copy(ctx: &Ctx, dump: Dump) -> Result<Artifact, Error> {
         why: None,
         consistency: Consistency::Application,
         cut_at: Some(cut_at),
-        entry: Some(stored.entry),
+        entry: Some(stored.entry.into()),
         bytes: stored.bytes,
         bytes_added: stored.bytes_added,
         files: 1,

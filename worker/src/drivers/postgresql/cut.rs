@@ -16,7 +16,7 @@ use std::time::Instant;
 use stacksnap_common::store::Millis;
 use tokio::net::unix::pipe;
 
-use super::connect::Session;
+use super::connect::{Session, application_name};
 use super::facts::Facts;
 use super::program::{Child, End, Tools};
 use super::settings::Connection;
@@ -38,7 +38,7 @@ impl Dump {
     /// Takes the cut of `database`.
     pub(super) async fn begin(ctx: &Ctx, connection: &Connection, database: &str) -> Result<Self, Error> {
         let began = Instant::now();
-        let exporter = Session::open(connection, database, ctx.step).await?;
+        let exporter = Session::open(connection, database, &application_name(ctx.step)).await?;
         let recovery = exporter.one("asking for the server's role", "SELECT pg_is_in_recovery()", &[]).await?;
         if recovery.get(0) {
             return Err(Error::Permanent(format!(

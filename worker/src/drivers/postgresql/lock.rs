@@ -11,7 +11,7 @@ use super::settings::Connection;
 use crate::driver::{Ctx, Error};
 
 /// How long another restore of the same database is waited for before the step is put back.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The lock's number. The text before the name keeps other users of advisory locks out of the way.
 const KEY: &str = "hashtextextended('stacksnap restore ' || $1, 0)";
@@ -22,7 +22,8 @@ pub(super) struct Lock {
 
 impl Lock {
     pub(super) async fn take(ctx: &Ctx, connection: &Connection, database: &str) -> Result<Self, Error> {
-        let session = Session::open(connection, &connection.set.maintenance_database, ctx.step).await?;
+        let session =
+            Session::open(connection, &connection.set.maintenance_database, &application_name(ctx.step)).await?;
         let deadline = Instant::now() + PATIENCE;
         let take = format!("SELECT pg_try_advisory_lock({KEY})");
         loop {

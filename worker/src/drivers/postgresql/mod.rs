@@ -10,7 +10,7 @@
 //! - [`restore`]: into a side database, which then takes the database's name. [`lock`] keeps a second self out, [`side`]
 //!   makes and fills it, [`swap`] swaps, [`names`] says how everything is called, [`obstacles`] and [`preview`] say
 //!   beforehand what would happen.
-//! - [`verify`]: the archive is read to its end. [`bytes`]: all calls of the vault.
+//! - [`verify`]: the archive is read to its end. [`bytes`]: all calls of the vault. [`orphans`]: what restores left.
 //! - [`server`]: a throw-away server, for the demo and the tests.
 //!
 //! What keeps a second self out: for the copy the vault's fence; for a restore the advisory lock, whose session makes
@@ -25,6 +25,7 @@ mod facts;
 mod lock;
 mod names;
 mod obstacles;
+mod orphans;
 mod pgpass;
 mod preview;
 mod program;
@@ -43,13 +44,15 @@ use async_trait::async_trait;
 use stacksnap_common::ids::StepId;
 use stacksnap_common::types::{Artifact, Consistency, Preview, Resource, Verdict};
 
-use self::connect::Session;
+use self::connect::{Session, application_name};
 use self::facts::Facts;
 use self::settings::{Connection, Connections};
 use crate::driver::{Checked, Ctx, Cut, Describe, Driver, Error, Outcome};
 
 /// The type, as templates name it.
 pub const TYPE: &str = "Stacksnap::PostgreSQL";
+
+pub use self::orphans::Leftover;
 
 pub struct Postgresql {
     connections: Connections,
@@ -122,14 +125,15 @@ impl Driver for Postgresql {
             Cut::None => until_cancelled(ctx, cut::Dump::begin(ctx, connection, database)).await?,
             Cut::Durable(_) => return Err(Error::permanent("a PostgreSQL database has no durable cut")),
         };
-        Ok(Outcome::Done(copy::copy(ctx, dump).await?))
+        Ok(Outcome::Done(until_cancelled(ctx, copy::copy(ctx, dump)).await?))
     }
 
     async fn preview(&self, ctx: &Ctx, artifact: &Artifact) -> Result<Outcome<Preview>, Error> {
         let (connection, database) = self.target(ctx)?;
         let facts = Facts::from_data(&artifact.data)?;
         let preview = until_cancelled(ctx, async {
-            let session = Session::open(connection, &connection.set.maintenance_database, ctx.step).await?;
+            let session =
+                Session::open(connection, &connection.set.maintenance_database, &application_name(ctx.step)).await?;
             preview::preview(ctx, &session, connection, database, &facts, artifact).await
         });
         Ok(Outcome::Done(preview.await?))

@@ -1,7 +1,7 @@
 //! The names that a restore gives databases beside the one it restores. They carry the step's id, and they are all that
 //! the next claim has to go by: 63 bytes is what PostgreSQL keeps of a name.
 
-use stacksnap_common::ids::StepId;
+use stacksnap_common::ids::{OperationId, StepId};
 
 /// What every name of ours begins with.
 pub(super) const PREFIX: &str = "stacksnap_";
@@ -31,6 +31,16 @@ impl Names {
     }
 }
 
+/// The step whose restore made the database of this name, if one did.
+pub(super) fn made_by(name: &str) -> Option<StepId> {
+    let base = name.strip_prefix(PREFIX)?;
+    let mut parts = base.strip_suffix("_new").or_else(|| base.strip_suffix("_old"))?.split('_');
+    let operation = OperationId(uuid::Uuid::try_parse(parts.next()?).ok()?);
+    let step = StepId { operation, stage: parts.next()?.parse().ok()?, index: parts.next()?.parse().ok()? };
+    let names = Names::of(step);
+    (name == names.side || name == names.old).then_some(step)
+}
+
 /// Whether `name` can be a database's that a project may have protected, and if not, why not.
 pub(super) fn refused(name: &str, maintenance: &str) -> Option<String> {
     if name.is_empty() || name.len() > LONGEST || name.contains('\0') {
@@ -53,6 +63,9 @@ mod tests {
         let names = Names::of(step);
         assert_eq!((names.side.len(), names.old.len()), (63, 63));
         let other = Names::of(StepId { index: 4_294_967_294, ..step });
+        assert_eq!((made_by(&names.side), made_by(&names.old)), (Some(step), Some(step)));
+        assert_eq!(made_by(&format!("{}x", names.side)), None);
+        assert_eq!(made_by("stacksnap_notes_new"), None);
         assert!(names.side != names.old && names.side != other.side && names.mark != other.mark);
     }
 

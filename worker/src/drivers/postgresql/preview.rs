@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use stacksnap_common::types::{Artifact, Preview};
 
-use super::connect::Session;
+use super::connect::{Session, application_name};
 use super::facts::{self, Facts};
 use super::obstacles::{self, Obstacles};
 use super::settings::Connection;
@@ -32,7 +32,7 @@ pub(super) async fn preview(
                 notes.push(format!("the database has {size} bytes now and is dropped after the swap"));
             }
             // It is replaced whole; that its tables can't be listed takes only their names from the preview.
-            Err(error @ (Error::Permanent(_) | Error::Unsupported(_))) => {
+            Err(error @ (Error::Permanent(_) | Error::Unsupported(_) | Error::Unreadable(_))) => {
                 preview.overwrites = 1;
                 preview.sample = vec![format!("overwrite database {database:?}")];
                 notes.push(format!("what is in the database now can't be listed: {error}"));
@@ -60,7 +60,7 @@ fn count(facts: &Facts) -> u64 {
 
 /// The names of the tables that are there now, if they are few enough, and the database's size in bytes.
 async fn current(ctx: &Ctx, connection: &Connection, database: &str) -> Result<(Option<Vec<String>>, i64), Error> {
-    let session = Session::open(connection, database, ctx.step).await?;
+    let session = Session::open(connection, database, &application_name(ctx.step)).await?;
     let size = session.one("asking for the size", "SELECT pg_database_size(current_database())", &[]).await?;
     Ok((facts::tables(&session).await?, size.get(0)))
 }

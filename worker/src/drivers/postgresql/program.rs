@@ -126,7 +126,6 @@ pub(super) type Ended = Result<Vec<String>, Error>;
 /// A child at work.
 pub(super) struct Child {
     ended: watch::Receiver<Option<Arc<Ended>>>,
-    stop: CancellationToken,
     _kill: DropGuard,
 }
 
@@ -163,12 +162,7 @@ impl Child {
             };
             tell.send_replace(Some(Arc::new(ended)));
         });
-        Ok(Self { ended, stop: stop.clone(), _kill: stop.drop_guard() })
-    }
-
-    /// Kills it; `ended` then says so.
-    pub(super) fn kill(&self) {
-        self.stop.cancel();
+        Ok(Self { ended, _kill: stop.drop_guard() })
     }
 
     /// Waits for its end.
@@ -248,7 +242,7 @@ fn judge(program: &'static str, status: ExitStatus, stderr: &str) -> Ended {
             "{reason}. The database has more tables than the server's lock table has room for: raise \
              max_locks_per_transaction (a restart of the server)"
         ))
-    } else if has(&["password authentication failed", "permission denied", "no password supplied"]) {
+    } else if has(&["password authentication failed", "no password supplied"]) {
         Error::Permanent(reason)
     } else if status.code().is_none()
         || has(&[
@@ -268,6 +262,9 @@ fn judge(program: &'static str, status: ExitStatus, stderr: &str) -> Ended {
         ])
     {
         Error::transient(reason)
+    } else if program == "pg_dump" {
+        // Rights that are missing, pages that are damaged.
+        Error::Unreadable(reason)
     } else {
         Error::Permanent(reason)
     })

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use stacksnap_common::types::{Artifact, Preview};
 
-use super::connect::Session;
+use super::connect::{Session, application_name};
 use super::facts::Facts;
 use super::lock::Lock;
 use super::names::Names;
@@ -99,8 +99,9 @@ impl<'a> Restore<'a> {
             State::Nothing | State::Partial => self.plan().await?,
             State::Whole | State::Swapped => self.replaced(),
         };
+        // What is made before the swap is ours alone, and the lock keeps a second self away from it: a store that is away
+        // for a while, and with it the lease, stops nothing here. The swap asks for the lease.
         for stage in Stage::after(state) {
-            self.ctx.go_on()?;
             self.stage(*stage).await?;
         }
         Ok(preview)
@@ -143,7 +144,7 @@ impl<'a> Restore<'a> {
             Stage::Adorn => side::adorn(session, side, &self.facts, &self.names.mark).await,
             Stage::Swap => {
                 let maintenance = &self.connection.set.maintenance_database;
-                let ender = Session::open(self.connection, maintenance, self.ctx.step).await?;
+                let ender = Session::open(self.connection, maintenance, &application_name(self.ctx.step)).await?;
                 swap::swap(self.ctx, session, &ender, self.database, &self.names, &self.facts).await
             }
             Stage::Finish => swap::finish(session, self.database, &self.names, &self.facts).await,
@@ -165,7 +166,7 @@ impl<'a> Restore<'a> {
 
     /// A session in the side database.
     async fn inside(&self) -> Result<Session, Error> {
-        Session::open(self.connection, &self.names.side, self.ctx.step).await
+        Session::open(self.connection, &self.names.side, &application_name(self.ctx.step)).await
     }
 
     /// Takes back what was done before the swap; after it, goes on to the end. Says what was found.

@@ -61,6 +61,12 @@ impl Connections {
         Self(connections.into_iter().map(|(name, set)| Connection { name, set }).collect())
     }
 
+    /// The connection of this name, for the operator.
+    pub(super) fn get(&self, server: &str) -> Result<&Connection, Error> {
+        let found = self.0.iter().find(|connection| connection.name == server);
+        found.ok_or_else(|| Error::Permanent(format!("there is no PostgreSQL connection {server:?}")))
+    }
+
     /// The connection that `project` means by `server`. What is not there and what is not allowed read the same, so that
     /// a project can't find out how others' connections are called.
     pub(super) fn find(&self, project: &ProjectId, server: &str) -> Result<&Connection, Error> {

@@ -174,14 +174,7 @@ impl<A: Archive> Writer<'_, A> {
         let dir = self.cursor.dir(above).map_err(failed)?;
         let make = || rustix::fs::openat(dir, temporary.as_slice(), flags, Mode::RUSR | Mode::WUSR);
         let fd = access.with(dir, make).map_err(failed)?;
-        let sink = match Sink::new(fd.into(), size) {
-            Ok(sink) => sink,
-            Err(error) => {
-                let failure = errors::io("write", path, &error);
-                self.batch.push(Made::Other(Ready::Rename { path: recorded.0.path, temporary }));
-                return Err(failure);
-            }
-        };
+        let sink = Sink::new(fd.into(), size);
         self.batch_bytes += size;
         self.batch.push(Made::File { recorded, sink, temporary });
         Ok(())
@@ -240,11 +233,11 @@ impl<A: Archive> Writer<'_, A> {
         })?;
         let setter = self.restore.setter();
         for ((entry, _), sink) in &files {
+            sink.finish().map_err(|error| errors::io("write", &entry.path, &error))?;
             setter
                 .set(sink.file().as_fd(), &entry.meta)
                 .map_err(|(doing, errno)| errors::entry(doing, &entry.path, errno))?;
             self.restore.progress.add_files(1);
-            self.restore.progress.add_bytes(entry.meta.size);
         }
         Ok(())
     }

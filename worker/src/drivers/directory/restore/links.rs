@@ -32,19 +32,16 @@ pub(crate) fn run<A: Archive>(restore: &Restore<'_, A>, record: &Mutex<Record>) 
         let make = || linkat(source, of_name.as_slice(), dir, temporary.as_slice(), AtFlags::empty());
         restore.access.with(dir, make).map_err(failed)?;
         let placed = (restore.go_on)().and_then(|()| put(dir, &temporary, name).map_err(failed));
-        match placed {
-            Ok(Before::Gone) => {}
-            Ok(Before::Aside) => {
-                to.forget(&link.path);
-                restore.remove_aside(&names::child(above, &temporary), &link.path)?;
+        if let Ok(Before::Aside) = placed {
+            to.forget(&link.path);
+            restore.remove_aside(&names::child(above, &temporary), &link.path)?;
+        } else {
+            // After a failure, and after a rename of a file onto another name of itself, it is still there.
+            match rustix::fs::unlinkat(dir, temporary.as_slice(), AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => tracing::debug!(%errno, "a temporary link was left"),
             }
-            Err(error) => {
-                match rustix::fs::unlinkat(dir, temporary.as_slice(), AtFlags::empty()) {
-                    Ok(()) | Err(Errno::NOENT) => {}
-                    Err(errno) => tracing::debug!(%errno, "a temporary link was left"),
-                }
-                return Err(error);
-            }
+            placed?;
         }
         restore.progress.add_files(1);
         locked(record).count(List::Links, 1);

@@ -39,7 +39,8 @@ impl Setter<'_> {
             self.remove(path, fd, &stat, &have, want).map_err(attributes)?;
             self.put(path, fd, &stat, &have, want, |name| !is_acl(name) && !is_capability(name)).map_err(attributes)?;
         }
-        let now = beneath::stat_open(fd).map_err(|errno| ("look at", errno))?;
+        // Setting attributes may have taken the entry over.
+        let now = if touched { beneath::stat_open(fd).map_err(|errno| ("look at", errno))? } else { stat };
         if self.owners == Owners::Restore && (now.stx_uid, now.stx_gid) != (want.uid, want.gid) {
             let (uid, gid) = (Uid::from_raw(want.uid), Gid::from_raw(want.gid));
             rustix::fs::chownat(fd, c"", Some(uid), Some(gid), AtFlags::EMPTY_PATH)
@@ -60,10 +61,9 @@ impl Setter<'_> {
                 }
             }
         }
-        if touched || have != want.xattrs {
+        if touched {
             // A change of owner has cleared what was there.
-            let none = if owner { &[][..] } else { &have[..] };
-            self.put(path, fd, &stat, none, want, is_capability).map_err(attributes)?;
+            self.put(path, fd, &stat, &[], want, is_capability).map_err(attributes)?;
         }
         self.times(fd, &stat, want).map_err(|errno| ("set the time of", errno))
     }

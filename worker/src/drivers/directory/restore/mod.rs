@@ -182,7 +182,7 @@ pub(crate) fn run<A: Archive>(order: &Order<'_, A>) -> Result<Preview, Error> {
         go_on: order.go_on,
         stays: &stays,
         temporary: Temporary::new(order.step, order.fence),
-        number: AtomicU64::new(0),
+        number: AtomicU64::new(temporary::first_number()),
     };
     if let Err(error) = work(&restore, &record) {
         let mut record = record.into_inner().unwrap_or_else(PoisonError::into_inner);

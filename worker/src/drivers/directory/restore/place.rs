@@ -2,7 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use rustix::fs::{AtFlags, RenameFlags, renameat, renameat_with, unlinkat};
+use rustix::fs::{RenameFlags, renameat, renameat_with};
 use rustix::io::{Errno, Result};
 
 /// What became of what was there.
@@ -14,16 +14,10 @@ pub(crate) enum Before {
     Aside,
 }
 
-/// Renames `temporary` to `name` in `dir`.
+/// Renames `temporary` to `name` in `dir`. If both are names of one file already, rename(2) does nothing, and both stay.
 pub(crate) fn put(dir: BorrowedFd<'_>, temporary: &[u8], name: &[u8]) -> Result<Before> {
     match renameat(dir, temporary, dir, name) {
-        Ok(()) => {
-            // Two names of one file: rename(2) does nothing then, and leaves both.
-            match unlinkat(dir, temporary, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => Ok(Before::Gone),
-                Err(errno) => Err(errno),
-            }
-        }
+        Ok(()) => Ok(Before::Gone),
         Err(Errno::ISDIR | Errno::NOTDIR | Errno::NOTEMPTY | Errno::EXIST) => {
             renameat_with(dir, temporary, dir, name, RenameFlags::EXCHANGE)?;
             Ok(Before::Aside)

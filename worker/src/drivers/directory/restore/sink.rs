@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Zeros are looked for in blocks of this size, at offsets that are multiples of it.
 const BLOCK: usize = 4096;
@@ -11,19 +12,31 @@ const HOLE: usize = 8 * BLOCK;
 
 /// An empty file, of which only this restore knows.
 #[derive(Debug)]
-pub(crate) struct Sink(File);
+pub(crate) struct Sink {
+    file: File,
+    size: u64,
+    /// Where what was written so far ends.
+    end: AtomicU64,
+}
 
 impl Sink {
-    /// `file` is empty and gets the size `size` at once, all of it a hole.
-    pub(crate) fn new(file: File, size: u64) -> io::Result<Self> {
-        if size > 0 {
-            file.set_len(size)?;
-        }
-        Ok(Self(file))
+    /// `file` is empty, and `size` is what it will have.
+    pub(crate) fn new(file: File, size: u64) -> Self {
+        Self { file, size, end: AtomicU64::new(0) }
     }
 
     pub(crate) fn file(&self) -> &File {
-        &self.0
+        &self.file
+    }
+
+    /// When all is written: a hole at the end becomes one.
+    pub(crate) fn finish(&self) -> io::Result<()> {
+        if self.end.load(Ordering::SeqCst) < self.size { self.file.set_len(self.size) } else { Ok(()) }
+    }
+
+    fn put(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.end.fetch_max(at + bytes.len() as u64, Ordering::SeqCst);
+        self.file.write_all_at(bytes, at)
     }
 
     /// Writes one piece of the content. What is zeros for long stays a hole.
@@ -41,7 +54,7 @@ impl Sink {
                 if zeros >= HOLE
                     && let Some(from) = data.take()
                 {
-                    self.0.write_all_at(&bytes[from..position - zeros], at + from as u64)?;
+                    self.put(&bytes[from..position - zeros], at + from as u64)?;
                 }
                 data.get_or_insert(if zeros >= HOLE { position } else { position - zeros });
                 zeros = 0;
@@ -50,7 +63,7 @@ impl Sink {
             end = position + BLOCK;
         }
         match data {
-            Some(from) => self.0.write_all_at(&bytes[from..bytes.len() - zeros], at + from as u64),
+            Some(from) => self.put(&bytes[from..bytes.len() - zeros], at + from as u64),
             None => Ok(()),
         }
     }
@@ -72,10 +85,11 @@ mod tests {
         ) {
             let content: Vec<u8> = runs.iter().flat_map(|&(zero, length)| std::iter::repeat_n(u8::from(!zero), length)).collect();
             let file = tempfile::tempfile().unwrap();
-            let sink = Sink::new(file, content.len() as u64).unwrap();
+            let sink = Sink::new(file, content.len() as u64);
             for (number, bytes) in content.chunks(piece).enumerate() {
                 sink.write_at(bytes, (number * piece) as u64).unwrap();
             }
+            sink.finish().unwrap();
             let mut read = vec![9; content.len()];
             sink.file().read_exact_at(&mut read, 0).unwrap();
             prop_assert!(read == content);
@@ -86,10 +100,12 @@ mod tests {
     #[test]
     fn zeros_take_no_room() {
         use std::os::unix::fs::MetadataExt;
-        let sink = Sink::new(tempfile::tempfile().unwrap(), 3_000_000).unwrap();
+        let sink = Sink::new(tempfile::tempfile().unwrap(), 3_000_000);
         let mut content = vec![0; 3_000_000];
         content[1_500_000] = 1;
         sink.write_at(&content, 0).unwrap();
+        sink.finish().unwrap();
+        assert_eq!(sink.file().metadata().unwrap().len(), 3_000_000);
         assert!(sink.file().metadata().unwrap().blocks() * 512 < 200_000);
     }
 }

@@ -1,7 +1,8 @@
 //! Temporary names: what a restore makes beside the entry that it is for, until a rename puts it in its place.
 //!
 //! `.stacksnap-restore.<step>.<fence>.<number>`: a name says which run of which step made it, so two selves of one step
-//! never take each other's. A walk knows them by their form; a later restore removes what an earlier one left.
+//! never take each other's; and since a step may be run twice under one fence, the numbers begin anywhere. A walk knows
+//! such names by their form; a later restore removes what an earlier one left.
 
 use stacksnap_common::ids::StepId;
 
@@ -21,6 +22,11 @@ impl Temporary {
     pub(crate) fn name(&self, number: u64) -> Vec<u8> {
         format!("{}{number}", self.prefix).into_bytes()
     }
+}
+
+/// Where the numbers of one run begin: 40 random bits, with room for 16 million names after it.
+pub(crate) fn first_number() -> u64 {
+    (uuid::Uuid::new_v4().as_u64_pair().1 & ((1 << 40) - 1)) << 24
 }
 
 /// Whether a name is one of these.

@@ -179,7 +179,7 @@ impl Bench {
     pub(crate) fn restore_if(&self, go_on: &(dyn Fn() -> Result<(), Error> + Sync)) -> Result<Preview, Error> {
         let lock = self.control().lock(&self.place(), Use::Restore).unwrap();
         assert!(lock.is_some(), "the directory is locked");
-        self.ordered(go_on, |order| run(order))
+        self.ordered(go_on, run)
     }
 
     pub(crate) fn plan(&self) -> Preview {

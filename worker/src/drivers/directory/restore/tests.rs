@@ -197,3 +197,41 @@ fn a_directory_replaced_under_way_is_noticed() {
     assert!(error.to_string().contains("replaced by another directory"), "{error}");
     assert_eq!(fs::read_dir(bench.now()).unwrap().count(), 0, "the new one is not touched");
 }
+
+/// Somebody swaps directories for links that lead out, all the time, while a restore works.
+#[test]
+fn a_race_for_a_way_out_is_lost() {
+    let bench = Bench::filled(11, 150);
+    let outside = bench.base.join("outside");
+    fs::create_dir(&outside).unwrap();
+    sample::build(&outside, 12, sample::Size { entries: 60, largest: 10_000 }).unwrap();
+    let before = sample::manifest(&outside).unwrap();
+    let parent = bench.now();
+    let aside = bench.base.join("aside");
+    for seed in 0..6 {
+        sample::damage(&parent, seed).unwrap();
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::SeqCst) {
+                    for name in ["names", "kinds", "part-000", "deep"] {
+                        let path = parent.join(name);
+                        if fs::rename(&path, &aside).is_ok() {
+                            let _ = symlink(&outside, &path);
+                            std::thread::yield_now();
+                            let _ = fs::remove_file(&path);
+                            let _ = fs::rename(&aside, &path);
+                            let _ = fs::remove_dir_all(&aside);
+                            let _ = fs::remove_file(&aside);
+                        }
+                    }
+                }
+            });
+            // It may fail, for what it needs is taken from under it; but it stays inside.
+            let _ = bench.restore();
+            stop.store(true, Ordering::SeqCst);
+        });
+    }
+    assert_eq!(before.differences(&sample::manifest(&outside).unwrap()), []);
+    restored(&bench);
+}

@@ -145,6 +145,7 @@ impl Builder {
             let owner = self.numbers.below(70_000) as u32;
             let (uid, gid) = (Uid::from_raw(owner), Gid::from_raw(owner));
             rustix::fs::chownat(dir, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+            set(&by_proc(dir, name), b"trusted.link", b"of the link itself")?;
         }
         self.times(dir, name)
     }

@@ -41,7 +41,7 @@ pub fn damage(dir: &Path, seed: u64) -> io::Result<Damage> {
         let mut previous: Option<Vec<u8>> = None;
         while let Some(name) = names.take() {
             let mut damager = Damager { dir: fd.as_fd(), name, numbers: &mut numbers, root_user };
-            if let Some(way) = damager.one(previous.as_deref())? {
+            if let Some(way) = permitted(damager.one(previous.as_deref()))?.flatten() {
                 *done.0.entry(way).or_default() += 1;
             }
             match beneath::stat(fd.as_fd(), name) {
@@ -52,12 +52,20 @@ pub fn damage(dir: &Path, seed: u64) -> io::Result<Damage> {
                 Err(_) => {}
             }
         }
-        if numbers.once_in(3) {
-            extra(fd.as_fd(), &mut numbers)?;
+        if numbers.once_in(3) && permitted(extra(fd.as_fd(), &mut numbers))?.is_some() {
             *done.0.entry("added").or_default() += 1;
         }
     }
     Ok(done)
+}
+
+/// `None` for what this process may not do, which it then leaves.
+fn permitted<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(done) => Ok(Some(done)),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// New entries, some of which a careless restore would follow or miss.

@@ -28,10 +28,9 @@ impl Drop for Guard {
 fn restore_in_child(bench: &Bench, signal: Signal, at: u64) -> Guard {
     let told = format!("{} {} {} {at}", bench.base.display(), bench.step, signal.as_raw());
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "drivers::directory::tests::faults::child", "--ignored"])
+        .args(["--exact", "drivers::directory::tests::faults::child", "--ignored", "--nocapture"])
         .env(TOLD, told)
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     Guard(child)
@@ -89,7 +88,11 @@ fn a_stopped_self_keeps_its_successor_out_and_does_nothing_more() {
         sample::damage(&bench.now(), seed).unwrap();
         // How often a whole restore asks, to stop the child in the midst of its renames.
         let calls = AtomicU64::new(0);
-        bench.restore_if(&|| Ok(drop(calls.fetch_add(1, Ordering::SeqCst)))).unwrap();
+        let count = || {
+            calls.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        };
+        bench.restore_if(&count).unwrap();
         sample::damage(&bench.now(), seed).unwrap();
         let mut child = restore_in_child(&bench, Signal::STOP, calls.into_inner() * part / 4);
         let pid = child.0.id();

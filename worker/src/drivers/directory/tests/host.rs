@@ -258,11 +258,11 @@ async fn with_some_rights() {
     }
     let was = sample::manifest(&data).unwrap();
     let artifact = harness.copy().await.unwrap();
-    sample::damage(&data, 41).unwrap();
     chown(data.join("theirs/deep"), Some(NOBODY), None).unwrap();
     fs::write(data.join("theirs/deep/extra"), "x").unwrap();
-    let _ = fs::remove_file(data.join("theirs/deep/a"));
+    fs::remove_file(data.join("theirs/deep/a")).unwrap();
     chown(data.join("theirs/deep"), Some(1003), None).unwrap();
+    sample::damage(&data, 41).unwrap();
     let plan = harness.preview(&artifact).await.unwrap();
     assert_eq!(plan.blockers, Vec::<String>::new());
     done(harness.driver.restore(&harness.ctx(), &artifact).await).unwrap();

@@ -11,6 +11,7 @@ mod swap;
 mod tls;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -22,14 +23,14 @@ use stacksnap_common::store::Millis;
 use stacksnap_common::types::{Artifact, Resource};
 use tokio_util::sync::CancellationToken;
 
-use super::connect::Session;
+use super::connect::{Session, application_name};
 use super::server::Server;
 use super::settings::{Connection, Connections};
 use super::{Postgresql, TYPE};
 use crate::driver::{Ctx, Cut, Driver, Error, Outcome, VaultSource};
 use crate::lease::Lease;
 use crate::progress::Progress;
-use crate::vault::Vault;
+use crate::vault::{Location, MasterKey, Settings, Vault, Vaults};
 
 /// The server that the tests share. Started with the first test, gone with the process.
 fn server() -> &'static Server {
@@ -52,12 +53,26 @@ fn connection(server: &Server) -> Connection {
     Connection { name: "main".to_owned(), set: server.connection(projects) }
 }
 
-struct NoVault;
+/// A vault in a directory.
+struct Storage(Vaults);
+
+impl Storage {
+    fn new(dir: &Path) -> Self {
+        let key = MasterKey::parse(&"ab".repeat(32), "test").unwrap();
+        Self(Vaults::new(Settings::new(Location::Directory(dir.join("vault"))), key).unwrap())
+    }
+
+    /// The vault that the tests share. It goes with the shared server.
+    fn shared() -> Arc<Self> {
+        static SHARED: OnceLock<Arc<Storage>> = OnceLock::new();
+        SHARED.get_or_init(|| Arc::new(Self::new(server().login().0))).clone()
+    }
+}
 
 #[async_trait::async_trait]
-impl VaultSource for NoVault {
-    async fn vault(&self, _: &ProjectId) -> Result<Vault, Error> {
-        Ok(Vault {})
+impl VaultSource for Storage {
+    async fn vault(&self, project: &ProjectId) -> Result<Vault, Error> {
+        Ok(self.0.project(project).await?)
     }
 }
 
@@ -66,7 +81,7 @@ struct Rig {
     connection: Connection,
     database: String,
     driver: Postgresql,
-    vault: Arc<dyn VaultSource>,
+    vault: Arc<Storage>,
     stack: StackId,
     snapshot: SnapshotId,
 }
@@ -77,7 +92,7 @@ impl Rig {
             driver: Postgresql::new(Connections::new([(connection.name.clone(), connection.set.clone())].into())),
             connection,
             database: database.to_owned(),
-            vault: Arc::new(NoVault),
+            vault: Storage::shared(),
             stack: StackId::random(),
             snapshot: SnapshotId::random(),
         }
@@ -134,7 +149,7 @@ impl Rig {
     }
 
     async fn session(&self, database: &str) -> Session {
-        Session::open(&self.superuser(), database, self.ctx().step).await.unwrap()
+        Session::open(&self.superuser(), database, &application_name(self.ctx().step)).await.unwrap()
     }
 
     /// As the server's superuser, whoever the rig's connection logs in as.
@@ -162,9 +177,9 @@ impl Rig {
         done(self.driver.copy(&ctx, cut).await)
     }
 
-    /// The vault's entry that the step of `ctx` left, if any.
-    async fn stored(&self, ctx: &Ctx) -> Option<String> {
-        super::bytes::find(ctx).await.unwrap()
+    /// How many entries the step of `ctx` left in the vault.
+    async fn stored(&self, ctx: &Ctx) -> usize {
+        self.vault.vault(&ctx.project).await.unwrap().find(ctx.step).await.unwrap().len()
     }
 
     /// All that `pg_dump` has to say, properties of the database included, as a script.

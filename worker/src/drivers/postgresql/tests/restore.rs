@@ -141,6 +141,9 @@ async fn thousands_of_tables() {
         ))
         .await;
     }
-    there_and_back(&rig, "DROP TABLE t17; INSERT INTO t2999 VALUES (0)").await;
-    assert_eq!(rig.ask("restore_many", "SELECT n FROM t2999").await, "2999");
+    let artifact = rig.copied().await;
+    rig.sql("DROP TABLE t17; INSERT INTO t2999 VALUES (0)").await;
+    done(rig.driver.restore(&rig.ctx(), &artifact).await);
+    assert_eq!(rig.ask("restore_many", "SELECT count(*) FROM pg_class WHERE relname ~ '^t[0-9]+$'").await, "3000");
+    assert_eq!(rig.ask("restore_many", "SELECT (SELECT sum(n) FROM t17) + (SELECT sum(n) FROM t2999)").await, "3016");
 }

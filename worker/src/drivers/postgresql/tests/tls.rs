@@ -63,7 +63,7 @@ async fn each_sslmode_takes_what_it_should() {
     ];
     for (host, mode, authority) in good {
         let rig = rig(host, mode, authority);
-        let session = Session::open(&rig.connection, "tls", rig.ctx().step).await.unwrap();
+        let session = Session::open(&rig.connection, "tls", &application_name(rig.ctx().step)).await.unwrap();
         let encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
         let row = session.one("test", encrypted, &[]).await.unwrap();
         assert_eq!(row.get::<_, bool>(0), mode != SslMode::Disable, "{mode:?}");

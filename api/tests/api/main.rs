@@ -1,0 +1,11 @@
+//! The API over a store in memory, without workers: shapes, refusals, authentication, idempotency, limits.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod access;
+mod bodies;
+mod connections;
+mod operations;
+mod snapshots;
+mod stacks;
+mod support;
