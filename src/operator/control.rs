@@ -96,7 +96,10 @@ pub fn find(config: &Config) -> Result<Option<Service>, Failure> {
     match std::os::unix::net::UnixStream::connect(&path) {
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            return Err(Failure::new(Exit::Refused, format!("{}: {error}; run this as the service's user", path.display())));
+            return Err(Failure::new(
+                Exit::Refused,
+                format!("{}: {error}; run this as the service's user", path.display()),
+            ));
         }
         Err(_) => return Ok(None),
     }
@@ -109,7 +112,8 @@ impl Service {
     /// Has the task done there; gives each line of its result to `print`.
     pub async fn ask(&self, task: &Task, mut print: impl FnMut(String)) -> Result<(), Failure> {
         let gone = |error: reqwest::Error| Failure::new(Exit::Unreachable, format!("the service went away: {error}"));
-        let answer = self.0.post("http://localhost/").json(task).send().await.and_then(reqwest::Response::error_for_status);
+        let answer =
+            self.0.post("http://localhost/").json(task).send().await.and_then(reqwest::Response::error_for_status);
         let mut bytes = answer.map_err(gone)?.bytes_stream();
         let mut rest = Vec::new();
         let mut ended: Option<Ended> = None;

@@ -49,10 +49,10 @@ pub fn prepare(config: &Config, parts: &Parts, vaults: Vaults) -> Result<(Deps, 
 }
 
 fn drivers(config: &Config) -> Registry {
-    let roots = config.directory_root.iter().map(|root| directory::AllowedRoot {
-        project: root.project.clone(),
-        path: root.path.clone(),
-    });
+    let roots = config
+        .directory_root
+        .iter()
+        .map(|root| directory::AllowedRoot { project: root.project.clone(), path: root.path.clone() });
     let settings = directory::Settings { roots: roots.collect(), control: config.data_dir.join("control") };
     let connections = Connections::new(config.postgresql.clone());
     Registry::default().with(Arc::new(Directory::new(settings))).with(Arc::new(Postgresql::new(connections)))

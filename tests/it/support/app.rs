@@ -174,7 +174,12 @@ impl App {
     }
 
     /// Sends a request below `/v1/default`; returns status, headers and body.
-    pub async fn send(&self, method: Method, path: &str, body: Option<Value>) -> (u16, reqwest::header::HeaderMap, Value) {
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> (u16, reqwest::header::HeaderMap, Value) {
         let mut request = self.http.request(method, format!("{}/v1/default{path}", self.url));
         if let Some(body) = body {
             request = request.json(&body);
@@ -246,8 +251,7 @@ impl App {
     }
 
     pub async fn restore(&self, stack: &str, snapshot: &str) -> Value {
-        let (_, operation) =
-            self.change(Method::POST, &format!("{stack}/snapshots/{snapshot}/restore"), None).await;
+        let (_, operation) = self.change(Method::POST, &format!("{stack}/snapshots/{snapshot}/restore"), None).await;
         self.completes(&operation).await
     }
 
