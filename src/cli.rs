@@ -8,6 +8,7 @@ use stacksnap_common::config::Sources;
 use crate::client::{Target, operation, snapshot, stack};
 use crate::demo::Demo;
 use crate::exit;
+use crate::operator::{CatalogCommand, Orphans, StoreCommand, VaultCommand};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -36,6 +37,17 @@ pub enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// The vaults' keys
+    #[command(subcommand)]
+    Vault(VaultCommand),
+    /// The store, from the vaults
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
+    /// The store's records
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// List what is in the vaults and no record points at
+    Orphans(Orphans),
 
     /// Stacks: what belongs together
     #[command(after_help = exit::HELP)]

@@ -103,7 +103,8 @@ impl Demo {
         let stack = reply.body["stack"]["id"].as_str().unwrap_or_default().to_owned();
         done(&client, &reply.operation()).await?;
         let snapshots = ["stacks", STACK, stack.as_str(), "snapshots"];
-        say(&format!("stack     {STACK}: {}", resources.as_object().map_or(0, |all| all.len())));
+        let count = resources.as_object().map_or(0, serde_json::Map::len);
+        say(&format!("stack {STACK}, of {}", output::counted(count as u64, "resource")));
 
         let began = Instant::now();
         let reply = client.http.post(&snapshots, Some(&json!({ "name": "before" }))).await?;
@@ -214,6 +215,8 @@ fn planned(preview: &Value) -> String {
     )
 }
 
+/// What was done in one word, then what of it.
 fn say(line: &str) {
-    println!("{}", output::plain(line).replacen(' ', "  ", 1));
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    println!("{word:9} {}", output::plain(rest));
 }

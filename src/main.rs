@@ -3,6 +3,7 @@
 //! - `cli.rs`: the command line. `exit.rs`: the exit statuses.
 //! - `client/`: speaks to a running service; one file a verb.
 //! - `process/`: `serve`, `api` and `worker`, put together from their parts.
+//! - `operator/`: `vault key`, `catalog rebuild`, `orphans`, `store dump`.
 //! - `config/`: `config check`. `demo/`: the main job on real data.
 
 #![expect(unreachable_pub, reason = "a binary exports nothing; here `pub` says what a module offers to the others")]
@@ -12,6 +13,7 @@ mod client;
 mod config;
 mod demo;
 mod exit;
+mod operator;
 mod process;
 
 use std::process::ExitCode;
@@ -48,6 +50,10 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Api(flags) => process::main(process::Role::Api, flags),
         Command::Worker(flags) => process::main(process::Role::Worker, flags),
         Command::Demo(demo) => demo.main(),
+        Command::Vault(command) => block_on(operator::key(command)),
+        Command::Catalog(command) => block_on(operator::catalog(command)),
+        Command::Store(command) => block_on(operator::store(command)),
+        Command::Orphans(orphans) => block_on(orphans.run()),
         Command::Config(ConfigCommand::Check(flags)) => block_on(config::check::run(flags)),
         Command::Config(ConfigCommand::Default) => {
             print!("{}", stacksnap_common::config::DEFAULT);

@@ -13,7 +13,7 @@
 mod gauges;
 mod http;
 pub mod parts;
-mod vaults;
+pub mod vaults;
 mod worker;
 
 use std::net::SocketAddr;
@@ -28,6 +28,7 @@ pub use stacksnap_common::config::Role;
 
 use crate::cli::ConfigFlags;
 use crate::exit::Failure;
+use crate::operator;
 
 /// What the parts get beside the worker's own time to hand back its steps.
 const GRACE: Duration = Duration::from_secs(5);
@@ -85,8 +86,9 @@ pub async fn start(config: Config, role: Role) -> Result<Service, Failure> {
     let metrics = metrics::install().map_err(|error| Failure::failed(format!("metrics: {error}")))?;
     let shutdown = Shutdown::new();
     let parts = parts::open(&config).await?;
-    let worker = match role {
-        Role::Serve | Role::Worker => Some(worker::prepare(&config, role, &parts)?),
+    let vaults = match role {
+        Role::Serve => Some(vaults::open(&config, vaults::Key::Make)?),
+        Role::Worker => Some(vaults::open(&config, vaults::Key::Find)?),
         Role::Api => None,
     };
     let api = match role {
@@ -99,7 +101,12 @@ pub async fn start(config: Config, role: Role) -> Result<Service, Failure> {
         let settings = timers::Settings { every: config.timers.interval, ..timers::Settings::default() };
         timers::run(parts.store.clone(), parts.queue.clone(), settings, shutdown.token())
     });
-    if let Some((deps, settings)) = worker {
+    if role == Role::Serve {
+        let work = operator::work::Work { store: parts.store.clone(), vaults: vaults.clone() };
+        operator::control::serve(&config, work, &shutdown)?;
+    }
+    if let Some(vaults) = vaults {
+        let (deps, settings) = worker::prepare(&config, &parts, vaults)?;
         let token = shutdown.token();
         shutdown.spawn("worker", async move {
             if let Err(error) = stacksnap_worker::run(deps, settings, token).await {

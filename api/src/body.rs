@@ -4,6 +4,9 @@
 //! anything else is no body at all. Whoever needs one refuses then, whoever takes none goes on. One that counts must be
 //! one JSON object; of keys that come twice the last wins. One that is too long is a 400 (not 413).
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::CONTENT_TYPE;
 use futures_util::StreamExt;
@@ -17,11 +20,13 @@ use crate::auth::Caller;
 use crate::base::Base;
 use crate::fault::Fault;
 use crate::{Api, idempotency};
-use std::sync::Arc;
 
 /// A longer body is refused; what of it still comes is read up to so many times the limit, so that a caller who is
 /// still sending sees the refusal and not a broken connection.
 const DRAINED: u64 = 16;
+
+/// How long the next part of a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a request for a change brings.
 pub(crate) struct Change {
@@ -100,7 +105,10 @@ async fn read(body: axum::body::Body, limit: u64) -> Result<Vec<u8>, Fault> {
     let mut stream = body.into_data_stream();
     let mut bytes = Vec::new();
     let mut length: u64 = 0;
-    while let Some(chunk) = stream.next().await {
+    loop {
+        let next = tokio::time::timeout(PATIENCE, stream.next()).await;
+        let next = next.map_err(|_| Fault::bad_request("The request's body did not arrive in time."))?;
+        let Some(chunk) = next else { break };
         let chunk = chunk.map_err(|_| Fault::bad_request("The request's body ended before it was complete."))?;
         length += chunk.len() as u64;
         if length <= limit {

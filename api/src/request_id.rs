@@ -16,6 +16,9 @@ use uuid::Uuid;
 
 const HEADER: &str = "x-openstack-request-id";
 
+/// What supervisors and Prometheus ask every few seconds; a line for each good answer would hide the others.
+const ASKED_OFTEN: [&str; 4] = ["/healthz", "/readyz", "/healthcheck", "/metrics"];
+
 /// Left in an answer: whose request it was.
 #[derive(Debug, Clone)]
 pub(crate) struct Of(pub(crate) ProjectId);
@@ -35,7 +38,12 @@ pub(crate) async fn log(request: Request, next: Next) -> Response {
     let project = response.extensions().get::<Of>().map(|of| of.0.to_string());
     metrics::request(method, &route, status, took);
     let ms = took.as_secs_f64() * 1000.0;
-    tracing::info!(request = %id, global, method, route, status, ms = format!("{ms:.1}"), project, "answered");
+    let ms = format!("{ms:.1}");
+    if status < 400 && ASKED_OFTEN.contains(&route.as_str()) {
+        tracing::debug!(request = %id, method, route, status, ms, "answered");
+    } else {
+        tracing::info!(request = %id, global, method, route, status, ms, project, "answered");
+    }
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HEADER, id);
     }

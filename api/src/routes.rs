@@ -167,3 +167,26 @@ impl Route {
         self.methods.on(MethodFilter::HEAD, other.clone()).fallback(other)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use axum::body::Body;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_fault_of_heats_and_says_nothing_of_itself() {
+        let broken = get(|| async {
+            assert!(std::hint::black_box(false), "a secret; this panic is part of the test");
+        });
+        let router = Router::new().route("/", broken).layer(CatchPanicLayer::custom(panicked));
+        let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(answer.status(), 500);
+        let body = axum::body::to_bytes(answer.into_body(), 10_000).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&body["code"], &body["title"]), (&500.into(), &"Internal Server Error".into()));
+        assert!(!body.to_string().contains("secret"), "{body}");
+    }
+}

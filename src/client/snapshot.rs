@@ -77,7 +77,7 @@ fn shown(snapshot: &Value) -> String {
         ("status", show("status")),
         ("reason", show("status_reason")),
         ("created", show("creation_time")),
-        ("consistency", output::text(&snapshot["data"]["consistency"])),
+        ("consistency", output::text(&snapshot["consistency"])),
     ]);
     let Some(resources) = snapshot["data"]["resources"].as_object().filter(|resources| !resources.is_empty()) else {
         return text;

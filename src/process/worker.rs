@@ -1,22 +1,26 @@
 //! The worker of a process: its drivers, vaults, slots and name.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use stacksnap_common::config::{Config, Role};
+use stacksnap_common::config::Config;
 use stacksnap_common::ids::WorkerId;
 use stacksnap_worker::drivers::directory::{self, Directory};
 use stacksnap_worker::drivers::postgresql::Postgresql;
 use stacksnap_worker::drivers::postgresql::settings::Connections;
+use stacksnap_worker::housekeeping;
 use stacksnap_worker::slots::Counts;
+use stacksnap_worker::vault::PruneRules;
+use stacksnap_worker::vault::Vaults;
 use stacksnap_worker::{Deps, Registry, Settings};
 use uuid::Uuid;
 
 use super::parts::Parts;
-use super::vaults::{self, Key};
 use crate::exit::Failure;
 
-pub fn prepare(config: &Config, role: Role, parts: &Parts) -> Result<(Deps, Settings), Failure> {
-    let vaults = vaults::open(config, if role == Role::Serve { Key::Make } else { Key::Find })?;
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+pub fn prepare(config: &Config, parts: &Parts, vaults: Vaults) -> Result<(Deps, Settings), Failure> {
     let deps = Deps {
         store: parts.store.clone(),
         queue: Arc::clone(&parts.queue),
@@ -35,6 +39,11 @@ pub fn prepare(config: &Config, role: Role, parts: &Parts) -> Result<(Deps, Sett
         },
         renew: config.worker.renew,
         shutdown: config.worker.shutdown,
+        housekeeping: housekeeping::Settings {
+            every: config.vault.prune_interval,
+            // What is marked is kept for a day more than the longest copy takes.
+            rules: PruneRules { longest_copy: config.vault.keep_delete.saturating_sub(DAY) },
+        },
     };
     Ok((deps, settings))
 }

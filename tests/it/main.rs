@@ -4,4 +4,6 @@
 
 mod client;
 mod config;
+mod flow;
 mod support;
+mod workers;

@@ -68,6 +68,9 @@ impl Ctx {
 #[async_trait]
 pub trait VaultSource: Send + Sync {
     async fn vault(&self, project: &ProjectId) -> Result<Vault, Error>;
+
+    /// The projects that have one.
+    async fn projects(&self) -> Result<Vec<ProjectId>, Error>;
 }
 
 /// Done, or to be looked at again later: a long wait is a timer, not a sleeping worker.

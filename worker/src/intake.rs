@@ -1,8 +1,9 @@
 //! Intake: a free slot, then a delivery, then the claim, then the ack.
 //!
-//! A consumer exists only while it holds a free slot for what it may be given, and has one delivery at most. After the
-//! claim it looks for the next slot; if there is none it cancels itself, waits until the broker has agreed, and only
-//! then acks: so a busy worker holds no delivery that another could have. When a slot frees it consumes again.
+//! An intake consumes only while it holds a free slot for what it may be given: from the queues of all its lanes and
+//! pools at once, so that a slot never waits for one of them while another has work. After a claim it looks for the next
+//! slot; if there is none it cancels its consumers, waits until the broker has agreed, and only then acks: so a busy
+//! worker holds no delivery that another could have. When a slot frees it consumes again.
 //!
 //! The delivery is acked when the claim is recorded, not when the work is done: RabbitMQ closes the channel of a consumer
 //! that holds a delivery for long. From then on the lease says whose the step is.
@@ -10,36 +11,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stacksnap_common::queue::{Consumer, Delivery, Route};
+use futures_util::future::select_all;
+use stacksnap_common::queue::{Consumer, Delivery, Error, Lane, Route};
 use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
 use crate::run::step;
-use crate::slots::Slot;
+use crate::slots::{CopyRight, Group, Slot};
 
 /// How long to wait before consuming again when the store or the broker refused.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Takes steps from one route until `token` is cancelled.
-pub(crate) async fn run(shared: Arc<Shared>, route: Route, token: CancellationToken) {
-    loop {
+/// Takes steps of a group of lanes, of all pools, until `token` is cancelled.
+pub(crate) async fn run(shared: Arc<Shared>, group: Group, token: CancellationToken) {
+    while !token.is_cancelled() {
         let slot = tokio::select! {
             () = token.cancelled() => return,
-            slot = shared.slots.take(route.lane) => slot,
+            slot = shared.slots.take(group) => slot,
         };
         let Some(slot) = slot else { return };
-        let consumer = tokio::select! {
-            () = token.cancelled() => return,
-            consumer = shared.queue.consume(&route, 1) => consumer,
-        };
-        let went_well = match consumer {
-            Ok(consumer) => consume(&shared, &route, consumer, slot, &token).await,
-            Err(error) => {
-                tracing::warn!(%route, %error, "can't consume; trying again");
-                false
-            }
-        };
-        if !went_well {
+        let mut intake = Intake { shared: &shared, group, consumers: Vec::new(), right: None };
+        if let Err(refused) = intake.consume(slot, &token).await {
+            tracing::warn!(?group, reason = refused, "can't take steps; trying again");
             tokio::select! {
                 () = token.cancelled() => return,
                 () = tokio::time::sleep(PAUSE) => {}
@@ -48,41 +41,98 @@ pub(crate) async fn run(shared: Arc<Shared>, route: Route, token: CancellationTo
     }
 }
 
-/// Consumes as long as there is a slot for the next delivery. `false`: something refused.
-async fn consume(
-    shared: &Arc<Shared>,
-    route: &Route,
-    mut consumer: Box<dyn Consumer>,
-    mut slot: Slot,
-    token: &CancellationToken,
-) -> bool {
-    loop {
-        let delivery = tokio::select! {
-            () = token.cancelled() => return true,
-            delivery = consumer.next() => delivery,
-        };
-        let Some(delivery) = delivery else { return true };
-        let Delivery { ref job, .. } = delivery;
-        let claimed = match shared.store.claim(job, &shared.me.id).await {
-            Ok(claimed) => claimed,
-            Err(error) => {
-                tracing::warn!(step = %job.step, %error, "can't claim; the job is given back");
-                return false;
+/// What an intake consumes from while it holds a slot.
+struct Intake<'a> {
+    shared: &'a Arc<Shared>,
+    group: Group,
+    consumers: Vec<(Lane, Box<dyn Consumer>)>,
+    /// Held while it consumes copies.
+    right: Option<CopyRight>,
+}
+
+enum Woken {
+    Stop,
+    /// A copy may be taken from now on.
+    Right(Option<CopyRight>),
+    /// From which consumer; `None`: it has ended.
+    Delivery(usize, Option<Delivery>),
+}
+
+impl Intake<'_> {
+    /// Consumes as long as there is a slot for the next delivery. An error says who refused.
+    async fn consume(&mut self, mut slot: Slot, token: &CancellationToken) -> Result<(), String> {
+        for lane in self.group.lanes() {
+            if *lane != Lane::Data {
+                self.open(*lane).await.map_err(|error| error.to_string())?;
             }
-        };
-        let Some(claimed) = claimed else {
+        }
+        loop {
+            let (lane, delivery) = match self.wait(token).await {
+                Woken::Stop => return Ok(()),
+                Woken::Right(right) => {
+                    self.right = right;
+                    self.open(Lane::Data).await.map_err(|error| error.to_string())?;
+                    continue;
+                }
+                Woken::Delivery(_, None) => return Ok(()),
+                Woken::Delivery(from, Some(delivery)) => (self.consumers[from].0, delivery),
+            };
+            let claimed = self.shared.store.claim(&delivery.job, &self.shared.me.id).await;
+            // What was not claimed is given back when it is dropped.
+            let Some(claimed) = claimed.map_err(|error| error.to_string())? else {
+                delivery.ack().await;
+                continue;
+            };
+            if lane == Lane::Data {
+                slot = slot.with(self.right.take());
+            }
+            let next = if token.is_cancelled() { None } else { self.shared.slots.try_take(self.group) };
+            if next.is_none() {
+                self.close(None).await;
+            } else if lane == Lane::Data {
+                self.right = self.shared.slots.try_copy();
+                if self.right.is_none() {
+                    // Copies are consumed anew once there is a right to one more.
+                    self.close(Some(Lane::Data)).await;
+                }
+            }
             delivery.ack().await;
-            continue;
-        };
-        let next = if token.is_cancelled() { None } else { shared.slots.try_take(route.lane) };
-        if next.is_none() {
+            self.shared.tasks.spawn(step(Arc::clone(self.shared), claimed, slot));
+            match next {
+                Some(free) => slot = free,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn wait(&mut self, token: &CancellationToken) -> Woken {
+        let copies = self.group.lanes().contains(&Lane::Data) && self.right.is_none();
+        let slots = self.shared.slots.clone();
+        let deliveries = select_all(self.consumers.iter_mut().map(|(_, consumer)| consumer.next()));
+        tokio::select! {
+            // A restore that is there already goes first.
+            biased;
+            () = token.cancelled() => Woken::Stop,
+            (delivery, from, _) = deliveries => Woken::Delivery(from, delivery),
+            right = slots.copy(), if copies => Woken::Right(right),
+        }
+    }
+
+    /// Consumes a lane, from the queues of all pools.
+    async fn open(&mut self, lane: Lane) -> Result<(), Error> {
+        for pool in &self.shared.settings.pools {
+            let route = Route { pool: pool.clone(), lane };
+            self.consumers.push((lane, self.shared.queue.consume(&route, 1).await?));
+        }
+        Ok(())
+    }
+
+    /// Ends the consumers of a lane, or all, and waits until nothing more is handed to them. What was handed to another
+    /// of them in this very moment goes back to its queue.
+    async fn close(&mut self, lane: Option<Lane>) {
+        for (_, consumer) in self.consumers.iter_mut().filter(|(of, _)| lane.is_none_or(|lane| lane == *of)) {
             consumer.cancel().await;
         }
-        delivery.ack().await;
-        shared.tasks.spawn(step(Arc::clone(shared), claimed, slot));
-        match next {
-            Some(free) => slot = free,
-            None => return true,
-        }
+        self.consumers.retain(|(of, _)| lane.is_some_and(|lane| lane != *of));
     }
 }

@@ -8,11 +8,13 @@
 //!       → vault/      where bytes go
 //! ```
 //!
-//! `heartbeat.rs` says that this worker lives, in which pools, and what it knows.
+//! `heartbeat.rs` says that this worker lives, in which pools, and what it knows. `housekeeping.rs` prunes the vaults.
 
+pub mod catalog;
 pub mod driver;
 pub mod drivers;
 mod heartbeat;
+pub mod housekeeping;
 mod intake;
 pub mod lease;
 pub mod progress;
@@ -27,14 +29,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stacksnap_common::ids::{PoolName, ResourceName, WorkerId};
-use stacksnap_common::queue::{Lane, Queue, Route};
+use stacksnap_common::queue::Queue;
 use stacksnap_common::record;
 use stacksnap_common::store::{self, Millis, Store};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use driver::{Driver, Error, VaultSource};
-use slots::{Counts, Slots};
+use slots::{Counts, Group, Slots};
 
 /// The drivers of this worker, by resource type.
 #[derive(Clone, Default)]
@@ -68,6 +70,7 @@ pub struct Settings {
     pub renew: Duration,
     /// How long steps in hand may take to be handed back at shutdown.
     pub shutdown: Duration,
+    pub housekeeping: housekeeping::Settings,
 }
 
 /// What a worker works with.
@@ -128,15 +131,13 @@ pub async fn run(deps: Deps, settings: Settings, token: CancellationToken) -> Re
     });
     heartbeat::once(&shared, false).await;
     let intakes = TaskTracker::new();
-    for pool in &shared.settings.pools {
-        for lane in Lane::ALL {
-            let route = Route { pool: pool.clone(), lane };
-            for _ in 0..shared.slots.consumers(lane) {
-                intakes.spawn(intake::run(Arc::clone(&shared), route.clone(), token.child_token()));
-            }
+    for group in Group::ALL {
+        for _ in 0..shared.slots.intakes(group) {
+            intakes.spawn(intake::run(Arc::clone(&shared), group, token.child_token()));
         }
     }
     let beats = tokio::spawn(heartbeat::run(Arc::clone(&shared), token.child_token()));
+    let tidies = tokio::spawn(housekeeping::run(Arc::clone(&shared), token.child_token()));
     tracing::info!(worker = %shared.me.id, pools = ?shared.me.pools, types = ?shared.me.types, "worker started");
     token.cancelled().await;
 
@@ -147,7 +148,7 @@ pub async fn run(deps: Deps, settings: Settings, token: CancellationToken) -> Re
     if tokio::time::timeout(shared.settings.shutdown, shared.tasks.wait()).await.is_err() {
         tracing::warn!(left = shared.tasks.len(), "steps did not end in time; their leases will");
     }
-    let _ended = beats.await;
+    let _ended = tokio::join!(beats, tidies);
     heartbeat::gone(&shared).await;
     tracing::info!(worker = %shared.me.id, "worker stopped");
     Ok(())

@@ -17,6 +17,28 @@ pub struct Counts {
     pub control: usize,
 }
 
+/// Lanes that draw on the same slots. An idle slot waits for all of a group's lanes at once: one that waited for a
+/// single lane would be missing in the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    Control,
+    Cut,
+    Bytes,
+}
+
+impl Group {
+    pub const ALL: [Group; 3] = [Group::Control, Group::Cut, Group::Bytes];
+
+    /// Its lanes; those that come first are preferred.
+    pub fn lanes(self) -> &'static [Lane] {
+        match self {
+            Group::Control => &[Lane::Control],
+            Group::Cut => &[Lane::Cut],
+            Group::Bytes => &[Lane::Restore, Lane::Data],
+        }
+    }
+}
+
 #[derive(Clone)]
 pub struct Slots {
     counts: Counts,
@@ -35,6 +57,18 @@ pub struct Slot {
     _permits: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
 }
 
+/// The right to take a copy, beside the slot for its bytes.
+#[derive(Debug)]
+pub struct CopyRight(OwnedSemaphorePermit);
+
+impl Slot {
+    /// The slot of a copy, which holds its right as long.
+    pub fn with(mut self, right: Option<CopyRight>) -> Self {
+        self._permits.1 = right.map(|right| right.0);
+        self
+    }
+}
+
 impl Slots {
     pub fn new(counts: Counts) -> Self {
         let semaphore = |count: usize| Arc::new(Semaphore::new(count));
@@ -49,43 +83,43 @@ impl Slots {
         }
     }
 
-    /// How many consumers a lane's queue is given, each with its own slot and one delivery at most.
-    pub fn consumers(&self, lane: Lane) -> usize {
-        let slots = match lane {
-            Lane::Control => self.counts.control,
-            Lane::Cut => self.counts.cut,
-            Lane::Restore | Lane::Data => self.counts.data,
+    fn of(&self, group: Group) -> &Arc<Semaphore> {
+        match group {
+            Group::Control => &self.control,
+            Group::Cut => &self.cut,
+            Group::Bytes => &self.bytes,
+        }
+    }
+
+    /// How many intakes a group is given, each with its own slot and one delivery at most.
+    pub fn intakes(&self, group: Group) -> usize {
+        let slots = match group {
+            Group::Control => self.counts.control,
+            Group::Cut => self.counts.cut,
+            Group::Bytes => self.counts.data,
         };
         (slots / 4).clamp(1, 16)
     }
 
-    /// Waits for a slot.
-    pub async fn take(&self, lane: Lane) -> Option<Slot> {
-        let permits = match lane {
-            Lane::Control => (acquire(&self.control).await?, None),
-            Lane::Cut => (acquire(&self.cut).await?, None),
-            Lane::Restore => (acquire(&self.bytes).await?, None),
-            Lane::Data => {
-                let copy = acquire(&self.copies).await?;
-                (copy, Some(acquire(&self.bytes).await?))
-            }
-        };
-        Some(Slot { _permits: permits })
+    /// Waits for a slot. `None` never comes: nobody closes a semaphore here.
+    pub async fn take(&self, group: Group) -> Option<Slot> {
+        Some(Slot { _permits: (acquire(self.of(group)).await?, None) })
     }
 
     /// A slot if one is free now.
-    pub fn try_take(&self, lane: Lane) -> Option<Slot> {
-        let try_one = |semaphore: &Arc<Semaphore>| Arc::clone(semaphore).try_acquire_owned().ok();
-        let permits = match lane {
-            Lane::Control => (try_one(&self.control)?, None),
-            Lane::Cut => (try_one(&self.cut)?, None),
-            Lane::Restore => (try_one(&self.bytes)?, None),
-            Lane::Data => {
-                let copy = try_one(&self.copies)?;
-                (copy, Some(try_one(&self.bytes)?))
-            }
-        };
-        Some(Slot { _permits: permits })
+    pub fn try_take(&self, group: Group) -> Option<Slot> {
+        let permit = Arc::clone(self.of(group)).try_acquire_owned().ok()?;
+        Some(Slot { _permits: (permit, None) })
+    }
+
+    /// Waits until one more copy may be taken.
+    pub async fn copy(&self) -> Option<CopyRight> {
+        Some(CopyRight(acquire(&self.copies).await?))
+    }
+
+    /// The right to one more copy, if there is one now.
+    pub fn try_copy(&self) -> Option<CopyRight> {
+        Arc::clone(&self.copies).try_acquire_owned().ok().map(CopyRight)
     }
 
     /// Waits until another cut may be held.
@@ -94,7 +128,6 @@ impl Slots {
     }
 }
 
-/// `None` only when the semaphore is closed, which nobody does.
 async fn acquire(semaphore: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     Arc::clone(semaphore).acquire_owned().await.ok()
 }

@@ -7,13 +7,13 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt, stream};
-use serde_json::Value;
 use stacksnap_common::operation::Operation;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -41,14 +41,8 @@ pub(crate) async fn events(
             "Too many event streams are open; ask GET /operations/{id} instead, or try again later.",
         )
     })?;
-    let watch = Watch {
-        api: Arc::clone(&api),
-        operation,
-        seen: HashMap::new(),
-        last: Value::Null,
-        over: false,
-        _permit: permit,
-    };
+    let watch =
+        Watch { api: Arc::clone(&api), operation, seen: HashMap::new(), last: None, over: false, _permit: permit };
     let rounds = stream::unfold(watch, Watch::round).flat_map(stream::iter);
     let until = api.stopping.clone().cancelled_owned();
     Ok(Sse::new(rounds.take_until(until)).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
@@ -57,9 +51,9 @@ pub(crate) async fn events(
 struct Watch {
     api: Arc<Api>,
     operation: Operation,
-    /// The last that was sent of each step, as a hash would be shorter but could be wrong.
-    seen: HashMap<u32, Value>,
-    last: Value,
+    /// What was last sent of each step, and of the operation, as a hash: many streams of many steps take little room.
+    seen: HashMap<u32, u64>,
+    last: Option<u64>,
     over: bool,
     _permit: OwnedSemaphorePermit,
 }
@@ -70,7 +64,7 @@ impl Watch {
         if self.over {
             return None;
         }
-        let mut first = self.last.is_null();
+        let mut first = self.last.is_none();
         loop {
             if !first {
                 tokio::time::sleep(POLL * (1 + self.seen.len() as u32 / 500)).await;
@@ -85,19 +79,21 @@ impl Watch {
             let Ok(steps) = all_steps(&self.api, &self.operation).await else { continue };
             let mut events = Vec::new();
             for seen in steps.iter().flatten() {
-                let step = view::step(&self.operation, seen);
-                if self.seen.get(&seen.index) != Some(&step) {
-                    events.push(event("step", &step));
-                    self.seen.insert(seen.index, step);
+                let step = view::step(&self.operation, seen).to_string();
+                let hash = hash(&step);
+                if self.seen.insert(seen.index, hash) != Some(hash) {
+                    events.push(event("step", step));
                 }
             }
             let mut shown = view::brief(&self.operation);
             if let Some(steps) = &steps {
                 shown["progress"] = view::progress(steps);
             }
-            if self.last != shown {
-                events.push(event("operation", &shown));
-                self.last = shown;
+            let shown = shown.to_string();
+            let hash = Some(hash(&shown));
+            if self.last != hash {
+                events.push(event("operation", shown));
+                self.last = hash;
             }
             self.over = self.operation.state.ended();
             if !events.is_empty() || self.over {
@@ -107,7 +103,13 @@ impl Watch {
     }
 }
 
-fn event(name: &str, data: &Value) -> Result<Event, Infallible> {
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn event(name: &str, json: String) -> Result<Event, Infallible> {
     // JSON in one line has no line break that an event could end at.
-    Ok(Event::default().event(name).data(data.to_string()))
+    Ok(Event::default().event(name).data(json))
 }

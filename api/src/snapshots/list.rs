@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 use stacksnap_common::record::{Purpose, Snapshot};
 
@@ -15,6 +16,9 @@ use crate::body::NoBody;
 use crate::fault::Fault;
 use crate::params::{At, Params};
 use crate::stacks::StackPath;
+
+/// Snapshots whose data is read at the same time.
+const AT_ONCE: usize = 8;
 
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
@@ -40,13 +44,14 @@ pub(crate) async fn list(
         snapshots.retain(|snapshot| snapshot.status.as_str().eq_ignore_ascii_case(status));
     }
     snapshots.truncate(limit);
-    let mut shown = Vec::new();
-    for snapshot in &snapshots {
-        shown.push(match with_data {
-            true => view::with_data(&api, &caller.project, snapshot).await?,
-            false => view::view(snapshot, Value::Null),
-        });
-    }
+    let shown: Vec<_> = match with_data {
+        true => {
+            let (api, project) = (&api, &caller.project);
+            let one = |snapshot: Snapshot| async move { view::with_data(api, project, &snapshot).await };
+            stream::iter(snapshots).map(one).buffered(AT_ONCE).try_collect().await?
+        }
+        false => snapshots.iter().map(|snapshot| view::view(snapshot, Value::Null)).collect(),
+    };
     Ok(Json(json!({"snapshots": shown})))
 }
 

@@ -154,7 +154,7 @@ fn what_contradicts_itself_is_refused() {
         ("redis = 'http://x'", "redis is not a redis:// or rediss:// URL"),
         ("amqp = 'redis://x'", "amqp is not an amqp:// or amqps:// URL"),
         ("[vault]\npath = '/v'\n[vault.s3]\nbucket = 'b'", "keep one"),
-        ("[vault]\nmaster_key = 'abc'", "at least 64 hexadecimal digits"),
+        ("[vault]\nmaster_key = 'abc'", "exactly 64 hexadecimal digits"),
         ("[vault.s3]\nbucket = 'b'\naccess_key = 'a'", "go together"),
         ("[worker]\npools = ['a', 'a']", "names a pool twice"),
         ("[limits]\nwindow = 0", "limits.window is 0"),

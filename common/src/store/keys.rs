@@ -104,6 +104,11 @@ pub(super) fn worker(id: &WorkerId) -> Key {
     key!("worker/{id}")
 }
 
+/// Whose turn it is to prune the project's vault.
+pub(super) fn prune(project: &ProjectId) -> Key {
+    key!("prune/{project}")
+}
+
 pub(super) const WORKERS: &str = "worker/";
 
 /// Counters.

@@ -11,7 +11,8 @@
 //! - `advance.rs`, `prepare.rs`, `verdict.rs`: what follows when a stage, or the whole, has ended.
 //! - `looks.rs`: what the timers' pump asks and changes.
 //! - `read.rs`: what callers see. `rebuild.rs`: the records again, from what the vaults hold.
-//! - `workers.rs`: who is alive.
+//! - `workers.rs`: who is alive. `housekeeping.rs`: whose turn it is to prune a vault.
+//! - `rebuild.rs`: an empty store again from the vaults' manifests.
 
 pub mod advance;
 pub mod backend;
@@ -25,6 +26,7 @@ mod error;
 #[cfg(feature = "contract")]
 pub mod faulty;
 mod finish;
+pub mod housekeeping;
 pub mod keys;
 pub mod looks;
 #[cfg(feature = "contract")]

@@ -202,7 +202,8 @@ impl Store {
             None => self.failures(op, |_| true).await?,
             // What made it stop is told already.
             Some(_) => {
-                let clears = |item: &Item| op.stages.get(usize::from(item.stage)).is_some_and(|s| s.when != When::Going);
+                let clears =
+                    |item: &Item| op.stages.get(usize::from(item.stage)).is_some_and(|s| s.when != When::Going);
                 self.failures(op, clears).await?
             }
         };
@@ -224,7 +225,8 @@ impl Store {
         if self.backend.counters(self.shard(&op.project), &[failed]).await?.first().is_none_or(|failed| *failed == 0) {
             return Ok(Vec::new());
         }
-        let failed = self.items_where(op, |item| matches!(item.state, ItemState::Failed { .. }) && wanted(item)).await?;
+        let failed =
+            self.items_where(op, |item| matches!(item.state, ItemState::Failed { .. }) && wanted(item)).await?;
         Ok(failed
             .filter_map(|item| match item.state {
                 ItemState::Failed { reason } => Some(match &item.resource {

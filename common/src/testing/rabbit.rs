@@ -203,8 +203,8 @@ fn dying_with_its_parent(program: &str) -> Command {
     command
 }
 
-/// Outside the range from which the kernel takes the ports of outgoing connections.
-fn free_port() -> u16 {
+/// A port of 127.0.0.1 that nobody listens on, outside the range from which the kernel takes the ports of outgoing connections.
+pub fn free_port() -> u16 {
     loop {
         let (random, _) = Uuid::new_v4().as_u64_pair();
         let port = 20_000 + u16::try_from(random % 12_000).unwrap_or_default();

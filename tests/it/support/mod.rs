@@ -1,4 +1,5 @@
 //! Tools of the tests.
 
+pub mod app;
 pub mod awkward;
 pub mod cli;

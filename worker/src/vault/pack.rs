@@ -243,7 +243,9 @@ impl<'a> Packer<'a> {
         self.project.storage.write_bytes(FileType::Pack, &id, kind == BlobType::Tree, bytes.into())?;
         let mut indexer = lock(&self.indexer);
         indexer.blobs += blobs.len();
-        indexer.open.packs.push(PackEntry { id, blobs, time: Timestamp::now() });
+        #[expect(clippy::disallowed_methods, reason = "restic's format: an index says when its pack was written")]
+        let time = Timestamp::now();
+        indexer.open.packs.push(PackEntry { id, blobs, time });
         if indexer.blobs >= INDEX_BLOBS {
             self.write_index(&mut indexer)?;
         }
@@ -265,7 +267,8 @@ impl<'a> Packer<'a> {
     }
 }
 
-fn next<T>(queue: &Mutex<Receiver<T>>) -> Option<T> {
+/// The lock is let go before the job is done.
+pub(super) fn next<T>(queue: &Mutex<Receiver<T>>) -> Option<T> {
     lock(queue).recv().ok()
 }
 

@@ -72,6 +72,7 @@ pub(super) fn put_stream(
     let ((tree, bytes, digest), files) = packer.run(|queue| {
         let mut reader = Digesting { reader: Watched { reader, watch: &watch }, sha256: Sha256::new() };
         let (blobs, bytes) = read_content(project, queue, &mut reader, 0)?;
+        #[expect(clippy::disallowed_methods, reason = "restic's format: a file has a time, a stream has none")]
         let now = Timestamp::now().as_nanosecond();
         let meta = Meta { mode: 0o600, mtime: now, ctime: now, size: bytes, links: 1, ..Meta::default() };
         let entry = Entry { path: Vec::new(), kind: Kind::File, meta };

@@ -121,6 +121,10 @@ impl VaultSource for Vaults {
     async fn vault(&self, project: &ProjectId) -> Result<Vault, driver::Error> {
         Ok(self.project(project).await?)
     }
+
+    async fn projects(&self) -> Result<Vec<ProjectId>, driver::Error> {
+        Ok(Vaults::projects(self).await?)
+    }
 }
 
 impl Common {

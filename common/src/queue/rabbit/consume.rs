@@ -320,6 +320,7 @@ impl Drop for Handed {
     fn drop(&mut self) {
         // After an ack this does nothing. The first poll hands it to lapin, which sends it; there is no answer to it.
         let requeue = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+        #[expect(clippy::disallowed_methods, reason = "the one place: a delivery that nobody settled goes back")]
         let _ = self.acker.nack(requeue).now_or_never();
         self.hold.unsettled.fetch_sub(1, Ordering::AcqRel);
     }

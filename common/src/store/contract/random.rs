@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+use futures_util::join;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -244,21 +246,26 @@ impl Pair {
 
     /// Everything, in every way to read it.
     async fn compare(&self) -> Checked {
-        let keys: Vec<Key> = (0..NAMES.len() as u8).map(key).collect();
-        for shard in [A, B] {
-            let (backend, model) = (&self.backend, &self.model);
-            prop_assert_eq!(backend.get(shard, &keys).await.unwrap(), model.get(shard, &keys).await.unwrap());
-            prop_assert_eq!(backend.counters(shard, &keys).await.unwrap(), model.counters(shard, &keys).await.unwrap());
-            let found = backend.scan(shard, "", None, 100).await.unwrap();
-            prop_assert_eq!(found, model.scan(shard, "", None, 100).await.unwrap());
-            for name in 0..NAMES.len() as u8 {
-                let at = backend.timer(shard, &timer(name)).await.unwrap();
-                prop_assert_eq!(at, model.timer(shard, &timer(name)).await.unwrap());
-            }
-        }
-        prop_assert_eq!(self.backend.due(100).await.unwrap(), self.model.due(100).await.unwrap());
+        prop_assert_eq!(everything(&*self.backend).await, everything(&self.model).await);
         Ok(())
     }
+}
+
+/// What a store holds, as text, read all at once.
+async fn everything(store: &dyn Backend) -> String {
+    let keys: Vec<Key> = (0..NAMES.len() as u8).map(key).collect();
+    let shard = async |shard: Shard| {
+        let timers: Vec<TimerId> = (0..NAMES.len() as u8).map(timer).collect();
+        let (records, counters, scanned, times) = join!(
+            store.get(shard, &keys),
+            store.counters(shard, &keys),
+            store.scan(shard, "", None, 100),
+            join_all(timers.iter().map(|timer| store.timer(shard, timer))),
+        );
+        format!("{records:?}\n{counters:?}\n{scanned:?}\n{times:?}\n")
+    };
+    let (a, b, due) = join!(shard(A), shard(B), store.due(100));
+    format!("{a}{b}{due:?}")
 }
 
 /// An answer, for comparison: errors have no equality.

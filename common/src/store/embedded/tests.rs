@@ -339,7 +339,7 @@ async fn waiting_batches_share_a_write_and_a_conflict_spares_it() {
 
 #[test]
 fn it_does_what_the_model_does() {
-    crate::store::contract::random::side_by_side(64, async |_| {
+    crate::store::contract::random::side_by_side(32, async |_| {
         let (dir, platter) = (tempfile::tempdir().unwrap(), Platter::default());
         on(&dir, &platter).unwrap()
     });

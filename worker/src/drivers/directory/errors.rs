@@ -58,6 +58,7 @@ pub(crate) fn words(errno: Errno) -> String {
         Errno::XDEV => "it is on another mount".to_owned(),
         Errno::NOENT => "it is not there".to_owned(),
         Errno::MFILE | Errno::NFILE => "too many open files; raise the limit (ulimit -n)".to_owned(),
+        Errno::NOSYS => "the system does not offer it; Linux 5.8 or later is needed".to_owned(),
         errno => text(errno),
     }
 }

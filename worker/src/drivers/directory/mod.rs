@@ -10,6 +10,9 @@
 //!   is named, and a restore leaves it alone.
 //! - **Exclusion**: an flock in the control directory ([`control`]), per-run temporary names, and the lease before each
 //!   rename. Adoption is the vault's: an entry carries the step.
+//! - **Cancel**: a copy leaves nothing. A restore stops between two entries, each of which is old or new as a whole; what
+//!   was done and what was not is kept ([`Directory::files`]), and a restore of the same or another snapshot goes on from
+//!   there.
 //! - **Reach**: only below the roots that the operator allows for the project; no link is followed, no mount crossed.
 //!
 //! Linux only, 5.8 or later (`openat2`, `STATX_MNT_ID`), with `/proc` mounted.

@@ -119,6 +119,11 @@ impl Session {
         self.client.batch_execute(sql).await.map_err(|error| explain(doing, &error))
     }
 
+    /// Whether the server, or a successor, has ended it.
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
     /// Ends the transaction, if there is one, so that the session can be used again.
     pub(super) async fn roll_back(&self) {
         // If this fails, then so does the next statement, which says why.

@@ -69,7 +69,8 @@ pub(super) async fn swap(
             Ok(()) => break,
             Err(error) => {
                 session.roll_back().await;
-                if !matches!(error, Error::Transient { .. }) || Instant::now() > deadline {
+                let hopeless = session.is_closed() || Instant::now() > deadline;
+                if hopeless || !matches!(error, Error::Transient { .. }) {
                     return Err(error);
                 }
             }

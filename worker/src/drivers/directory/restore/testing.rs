@@ -177,8 +177,15 @@ impl Bench {
     }
 
     pub(crate) fn restore_if(&self, go_on: &(dyn Fn() -> Result<(), Error> + Sync)) -> Result<Preview, Error> {
-        let lock = self.control().lock(&self.place(), Use::Restore).unwrap();
-        assert!(lock.is_some(), "the directory is locked");
+        // A process that another test has just forked may have it until it executes its program.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        let _lock = loop {
+            match self.control().lock(&self.place(), Use::Restore).unwrap() {
+                Some(lock) => break lock,
+                None => assert!(std::time::Instant::now() < deadline, "the directory is locked"),
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        };
         self.ordered(go_on, run)
     }
 

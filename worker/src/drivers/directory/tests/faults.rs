@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
-use crate::driver::Error;
+use super::harness::Harness;
+use crate::driver::{Cut, Driver, Error};
 use crate::drivers::directory::control::Use;
 use crate::drivers::directory::restore::testing::Bench;
 use crate::drivers::directory::sample;
@@ -118,8 +119,80 @@ fn a_stopped_self_keeps_its_successor_out_and_does_nothing_more() {
             difference.path.contains(".stacksnap-restore.") || difference.what.starts_with("time was")
         });
         assert!(only_tidied, "{changed:?}");
-        assert!(lock().is_some());
         bench.restore().unwrap();
         assert_eq!(bench.differences(), Vec::<String>::new());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_and_a_lost_lease_end_a_copy_within_a_second() {
+    let harness = Harness::new();
+    std::fs::write(harness.data().join("large"), vec![5; 300 << 20]).unwrap();
+    // The repository is there before the time is taken.
+    assert_eq!(harness.entries().await, 0);
+    for (lose, expected) in [(false, Error::Cancelled), (true, Error::LeaseLost)] {
+        let ctx = harness.ctx();
+        let begun = async {
+            while ctx.progress.sample().bytes == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            if lose {
+                ctx.lease.lose()
+            } else {
+                ctx.cancel.cancel()
+            }
+            Instant::now()
+        };
+        let (result, since) = tokio::join!(harness.driver.copy(&ctx, Cut::None), begun);
+        assert_eq!(result.unwrap_err(), expected);
+        // The machine may be busy with other tests.
+        assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+        assert_eq!(harness.entries().await, 0, "nothing is left of it");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_restore_says_what_it_did_and_is_finished_by_the_next() {
+    let harness = Harness::filled(34, 150);
+    let was = sample::manifest(&harness.data()).unwrap();
+    let artifact = harness.copy().await.unwrap();
+    std::fs::remove_dir_all(harness.data()).unwrap();
+    let ctx = harness.ctx();
+    let begun = async {
+        while ctx.progress.sample().files == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        ctx.cancel.cancel();
+    };
+    let (result, ()) = tokio::join!(harness.driver.restore(&ctx, &artifact), begun);
+    assert_eq!(result.unwrap_err(), Error::Cancelled);
+    let files = harness.driver.files(&ctx.project, &ctx.resource, ctx.step, 0, 10_000).unwrap().unwrap();
+    assert!(files.iter().any(|file| !file.done) && files.iter().all(|file| file.action != "remove"), "{files:?}");
+    harness.restore(&artifact).await.unwrap();
+    assert_eq!(sample::compare(&was, &harness.data()).unwrap(), []);
+    assert_eq!(harness.driver.files(&ctx.project, &ctx.resource, ctx.step, 0, 10).unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_vault_fails_a_restore_and_keeps_the_files() {
+    let harness = Harness::new();
+    std::fs::write(harness.data().join("a"), vec![1; 100_000]).unwrap();
+    let artifact = harness.copy().await.unwrap();
+    std::fs::write(harness.data().join("a"), "now").unwrap();
+    // Every pack loses its first half, where the only data blob is.
+    let mut packs = vec![harness.base.path().join("vault")];
+    while let Some(path) = packs.pop() {
+        if path.is_dir() {
+            packs.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.parent().unwrap().parent().unwrap().ends_with("data") {
+            let mut bytes = std::fs::read(&path).unwrap();
+            let half = bytes.len() / 2;
+            bytes[..half].fill(0);
+            let _ = std::fs::remove_file(&path);
+            std::fs::write(&path, bytes).unwrap();
+        }
+    }
+    let error = harness.restore(&artifact).await.unwrap_err();
+    assert!(matches!(&error, Error::Permanent(text) if text.contains("damaged")), "{error}");
+    assert_eq!(std::fs::read_to_string(harness.data().join("a")).unwrap(), "now");
 }

@@ -32,6 +32,10 @@ impl VaultSource for Source {
     async fn vault(&self, project: &ProjectId) -> Result<Vault, Error> {
         Ok(self.0.project(project).await?)
     }
+
+    async fn projects(&self) -> Result<Vec<ProjectId>, Error> {
+        Ok(self.0.projects().await?)
+    }
 }
 
 impl Harness {

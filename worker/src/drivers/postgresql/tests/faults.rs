@@ -312,7 +312,7 @@ async fn too_many_tables_for_the_servers_lock_table() {
     let server = start(&["max_locks_per_transaction=10", "max_connections=12", "max_prepared_transactions=0"]);
     let rig = Rig::of(connection(&server), "fault_locks");
     rig.admin("CREATE DATABASE fault_locks").await;
-    for from in (0..4000).step_by(50) {
+    for from in (0..2000).step_by(50) {
         let tables = (from..from + 50).map(|n| format!("CREATE TABLE t{n} (n int);")).collect::<String>();
         rig.sql(&tables).await;
     }

@@ -74,6 +74,10 @@ impl VaultSource for Storage {
     async fn vault(&self, project: &ProjectId) -> Result<Vault, Error> {
         Ok(self.0.project(project).await?)
     }
+
+    async fn projects(&self) -> Result<Vec<ProjectId>, Error> {
+        Ok(self.0.projects().await?)
+    }
 }
 
 /// One database under test, and a worker's view of it.
@@ -188,6 +192,7 @@ impl Rig {
         let mut command = Command::new(self.connection.set.bin_dir.as_ref().unwrap().join("pg_dump"));
         command.args(["--create", "--restrict-key=test", "-U", "postgres", "-h", &dir, "-p", &port]);
         command.env("PGDATABASE", &self.database).env("PGPASSWORD", password).env("LC_ALL", "C");
+        command.env("PGOPTIONS", super::connect::OPTIONS);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
