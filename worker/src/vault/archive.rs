@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rustic_core::repofile::{Node, SnapshotId as ResticId};
@@ -24,7 +24,7 @@ use super::entries::newest_tree;
 use super::label::Content;
 use super::node::to_node;
 use super::open::Project;
-use super::pack::{Packer, Queue, Watch};
+use super::pack::{Packer, Queue, Watch, next};
 use super::parent::Parent;
 use super::put::{Watched, commit, put_nodes, read_content};
 use super::tree::{Entry, Kind, TreeSource};
@@ -173,7 +173,7 @@ impl Archive<'_> {
         Ok(())
     }
     fn read_all(&self, jobs: &Mutex<Receiver<Job>>, items: Sender<(u64, Item)>) {
-        while let Some(job) = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv().ok() {
+        while let Some(job) = next(jobs) {
             // After a failure only the queue is emptied, so that the walk comes to its end.
             if self.watch.check().is_err() {
                 continue;

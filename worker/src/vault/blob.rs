@@ -94,7 +94,7 @@ impl Sealer {
         let raw_length =
             u32::try_from(plain.len()).map_err(|_| Error::Internal(format!("a blob of {} bytes", plain.len())))?;
         let packed = self.zstd.compress(plain).map_err(|error| Error::Internal(format!("zstd: {error}")))?;
-        if always || packed.len() < plain.len() {
+        if (always && !plain.is_empty()) || packed.len() < plain.len() {
             Ok(Sealed { bytes: self.key.seal(&packed)?, raw_length })
         } else {
             Ok(Sealed { bytes: self.key.seal(plain)?, raw_length: 0 })

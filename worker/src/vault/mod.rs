@@ -43,6 +43,9 @@ mod vaults;
 mod verify;
 mod walk;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;

@@ -265,7 +265,8 @@ impl<'a> Packer<'a> {
     }
 }
 
-fn next<T>(queue: &Mutex<Receiver<T>>) -> Option<T> {
+/// The lock is let go before the job is done.
+pub(super) fn next<T>(queue: &Mutex<Receiver<T>>) -> Option<T> {
     lock(queue).recv().ok()
 }
 

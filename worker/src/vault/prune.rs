@@ -49,7 +49,7 @@ impl Vault {
     }
 }
 
-fn prune(project: &Arc<Project>, keep: Duration, work: &Work) -> Result<Pruned, Error> {
+pub(super) fn prune(project: &Arc<Project>, keep: Duration, work: &Work) -> Result<Pruned, Error> {
     let storage: Arc<dyn WriteBackend> = Arc::new(Leased { storage: Arc::clone(&project.storage), work: work.clone() });
     let backends = RepositoryBackends::new(storage, None);
     let repository =

@@ -79,14 +79,12 @@ impl Problems {
     }
 }
 
+/// An index, and the data blobs that an entry needs from it.
+type Needs = (Arc<Index>, HashSet<BlobHash>);
+
 /// Reads the entry's trees. The data blobs that it needs, and the index that they were looked up in; `None` if not even
 /// its root can be read.
-fn contents(
-    project: &Arc<Project>,
-    entry: &EntryId,
-    work: &Work,
-    problems: &Problems,
-) -> Result<Option<(Arc<Index>, HashSet<BlobHash>)>, Error> {
+fn contents(project: &Arc<Project>, entry: &EntryId, work: &Work, problems: &Problems) -> Result<Option<Needs>, Error> {
     let (_, root, index) = match top(project, entry) {
         Ok(found) => found,
         Err(error) => return problems.add(error).map(|()| None),

@@ -30,10 +30,7 @@ impl Root {
         match fs::metadata(&self.path) {
             Ok(meta) if meta.is_dir() => Ok(()),
             Ok(_) => Err(Error::Settings(format!("the vault {} is not a directory", self.path.display()))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Unavailable(format!(
-                "the directory {} is not there; is its disk mounted?",
-                self.path.display()
-            ))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(not_there(&self.path)),
             Err(error) => Err(Error::storage(&error, self.path.display())),
         }
     }
@@ -115,11 +112,7 @@ impl Directory {
 
     fn failed(&self, error: &io::Error, kind: FileType, path: &Path) -> Error {
         if error.kind() == io::ErrorKind::NotFound {
-            return if self.path.is_dir() {
-                missing(kind, &path.display().to_string())
-            } else {
-                Error::Unavailable(format!("the directory {} is not there; is its disk mounted?", self.path.display()))
-            };
+            return if self.path.is_dir() { missing(kind, &path.display().to_string()) } else { not_there(&self.path) };
         }
         Error::storage(error, path.display())
     }
@@ -163,7 +156,11 @@ impl Directory {
             let path = self.path.join("config");
             return match fs::metadata(&path) {
                 Ok(meta) => Ok(vec![(Id::default(), u32::try_from(meta.len()).unwrap_or(u32::MAX))]),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+                // Not made yet; but the vault that it will be in must be there.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => match self.path.parent() {
+                    Some(vault) if !vault.is_dir() => Err(not_there(vault)),
+                    _ => Ok(Vec::new()),
+                },
                 Err(error) => Err(Error::storage(&error, path.display())),
             };
         }
@@ -289,6 +286,10 @@ impl WriteBackend for Directory {
             _ => Ok(()),
         }
     }
+}
+
+fn not_there(path: &Path) -> Error {
+    Error::Unavailable(format!("the directory {} is not there; is its disk mounted?", path.display()))
 }
 
 /// In the name of every file that is not in its place yet. restic and rustic ignore such names.
