@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use secrecy::SecretString;
@@ -33,7 +33,7 @@ impl Server {
                 let (socket, _) = listener.accept().await.unwrap();
                 let service = service.clone();
                 open.spawn(async move {
-                    let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await;
+                    let _ = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
                 });
             }
         });
