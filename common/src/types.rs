@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::ids::{PoolName, ResourceName, StepId};
 use crate::store::backend::Millis;
@@ -96,6 +96,20 @@ impl Artifact {
             warnings: Vec::new(),
             data: Value::Null,
         }
+    }
+
+    /// For a resource that was gone, or could not be read, when its copy was tried: what `tried` left is taken away with
+    /// the snapshot.
+    pub fn given_up(resource: &Resource, step: StepId, fence: u64, why: impl Into<String>, tried: &[StepId]) -> Self {
+        Self { data: json!({ "tried": tried }), ..Self::unprotected(resource, step, fence, why) }
+    }
+
+    /// The steps whose effects a discard of this artifact has to look for.
+    pub fn made_by(&self) -> Vec<StepId> {
+        if self.protected {
+            return vec![self.step];
+        }
+        serde_json::from_value(self.data["tried"].clone()).unwrap_or_default()
     }
 }
 

@@ -191,7 +191,7 @@ async fn preview(ctx: &Ctx, claimed: &Claimed, driver: &dyn Driver) -> Result<Ra
 async fn discard(ctx: &Ctx, claimed: &Claimed, driver: &dyn Driver) -> Result<Ran, Error> {
     let artifact = claimed.artifact.as_ref().filter(|artifact| artifact.protected);
     let mut made_by = claimed.item.tried.clone();
-    made_by.extend(artifact.map(|artifact| artifact.step));
+    made_by.extend(claimed.artifact.iter().flat_map(Artifact::made_by));
     made_by.sort();
     made_by.dedup();
     for step in made_by {

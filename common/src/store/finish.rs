@@ -316,7 +316,7 @@ impl Run<'_> {
         now: Millis,
     ) -> Result<(), Error> {
         if let Some(resource) = &item.resource {
-            let artifact = Artifact::unprotected(resource, self.claimed.step, item.fence, reason);
+            let artifact = Artifact::given_up(resource, self.claimed.step, item.fence, reason, &item.tried);
             self.record(batch, item, &artifact)?;
         }
         self.end(batch, item, ItemState::Done, now);

@@ -124,12 +124,12 @@ impl Store {
         Ok(any)
     }
 
-    /// The resources that a snapshot has something of outside, as their artifacts tell: those that are protected.
+    /// The resources that a snapshot has something of outside, or may have, as their artifacts tell.
     async fn made(&self, project: &ProjectId, snapshot: SnapshotId) -> Result<Vec<Resource>, Error> {
         let captured = self.captured(project, snapshot).await?;
         let made = self.artifacts(project, snapshot).await?;
         let made: std::collections::BTreeSet<_> =
-            made.iter().filter(|artifact| artifact.protected).map(|artifact| &artifact.resource).collect();
+            made.iter().filter(|artifact| !artifact.made_by().is_empty()).map(|artifact| &artifact.resource).collect();
         Ok(captured.resources.into_iter().filter(|resource| made.contains(&resource.name)).collect())
     }
 }

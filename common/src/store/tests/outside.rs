@@ -48,8 +48,8 @@ impl Outside {
                 for step in &claimed.item.tried {
                     self.vault.remove(&(snapshot, resource.clone(), *step));
                 }
-                if let Some(artifact) = &claimed.artifact {
-                    self.vault.remove(&(snapshot, resource, artifact.step));
+                for step in claimed.artifact.iter().flat_map(Artifact::made_by) {
+                    self.vault.remove(&(snapshot, resource.clone(), step));
                 }
             }
             (Verb::Unseal, Some(snapshot), None) => {
@@ -94,7 +94,7 @@ impl Outside {
         }
         let made = |(id, resource, step): &(SnapshotId, ResourceName, StepId)| {
             known.iter().any(|(snapshot, artifacts)| {
-                snapshot.id == *id && artifacts.iter().any(|made| made.resource == *resource && made.step == *step)
+                snapshot.id == *id && artifacts.iter().any(|made| made.resource == *resource && made.made_by().contains(step))
             })
         };
         let orphans: Vec<_> = self.vault.iter().filter(|entry| !made(entry)).collect();
