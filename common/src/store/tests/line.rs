@@ -3,10 +3,10 @@
 use super::world::{Fate, Odds, Plot, World, new_stack, operation_of};
 use crate::ids::ProjectId;
 use crate::operation::{Kind, State, Stop};
+use crate::store::Settings;
 use crate::store::keys::{all_waiting, count};
 use crate::store::looks::Look;
 use crate::store::snapshots::NewSnapshot;
-use crate::store::{Backend, Settings};
 use crate::types::Consistency;
 
 impl World {

@@ -94,7 +94,8 @@ impl Outside {
         }
         let made = |(id, resource, step): &(SnapshotId, ResourceName, StepId)| {
             known.iter().any(|(snapshot, artifacts)| {
-                snapshot.id == *id && artifacts.iter().any(|made| made.resource == *resource && made.made_by().contains(step))
+                snapshot.id == *id
+                    && artifacts.iter().any(|made| made.resource == *resource && made.made_by().contains(step))
             })
         };
         let orphans: Vec<_> = self.vault.iter().filter(|entry| !made(entry)).collect();

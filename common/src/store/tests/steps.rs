@@ -106,7 +106,8 @@ async fn each_step(kind: Kind) {
                     assert_eq!(op.state, State::Cancelled, "{what}: {reason}");
                     assert!(reason.starts_with("cancelled by somebody at "), "{what}: {reason}");
                     // A restore in hand is brought to its end.
-                    let restored = world.done.keys().any(|step| (step.operation, step.stage, step.index) == (op.id, stage, index));
+                    let restored =
+                        world.done.keys().any(|step| (step.operation, step.stage, step.index) == (op.id, stage, index));
                     assert!(verb != Verb::Restore || restored, "{what}");
                 }
                 _ => assert_eq!(op.state, State::Complete, "{what}: {reason}"),

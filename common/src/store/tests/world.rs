@@ -480,7 +480,8 @@ impl World {
             }
         }
         let op = self.calm.find_operation(&project, id).await.unwrap();
-        let items: Vec<_> = self.items(id).await.into_iter().map(|item| (item.stage, item.state, item.attempts)).collect();
+        let items: Vec<_> =
+            self.items(id).await.into_iter().map(|item| (item.stage, item.state, item.attempts)).collect();
         panic!("never ended: {op:?}\n{items:?}");
     }
 
@@ -553,7 +554,11 @@ impl World {
             known.push((snapshot, artifacts));
         }
         let artifacts = self.model.scan(shard, &format!("artifact/{project}/"), None, 1000).await.unwrap();
-        assert_eq!(artifacts.len(), known.iter().map(|(_, artifacts)| artifacts.len()).sum::<usize>(), "artifacts of none");
+        assert_eq!(
+            artifacts.len(),
+            known.iter().map(|(_, artifacts)| artifacts.len()).sum::<usize>(),
+            "artifacts of none"
+        );
         known
     }
 
