@@ -1,4 +1,4 @@
-//! Where repositories lie: [`Directory`] or an S3-compatible object store. Both keep the same few laws, which the tests
+//! Where repositories lie: a directory or an S3-compatible object store. Both keep the same few laws, which the tests
 //! of each hold it to:
 //!
 //! - What a write returned for is there, whole, after a power cut. A write that failed left nothing under that name.

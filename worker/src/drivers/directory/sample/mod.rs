@@ -4,7 +4,7 @@
 //! (other owners, devices, capabilities) is left out; everything else that a Linux file system can hold is there: names
 //! that are no text, paths longer than `PATH_MAX`, holes, links of every sort, ACLs, times before 1970 and after 2100.
 //!
-//! [`manifest`] reads a tree in the plainest way and shares nothing with the walk that a copy uses but the opening of
+//! [`manifest()`] reads a tree in the plainest way and shares nothing with the walk that a copy uses but the opening of
 //! deep directories, so that a mistake there shows.
 
 use std::io;
