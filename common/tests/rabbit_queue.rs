@@ -17,8 +17,12 @@ use tracing_subscriber::fmt::MakeWriter;
 
 queue_contract!(async { connect().await as Arc<dyn Queue> });
 
+/// Connected: the laws are about what a queue that is there does.
 async fn connect() -> Arc<Rabbit> {
-    connect_to(&RabbitServer::shared().await.url())
+    let rabbit = connect_to(&RabbitServer::shared().await.url());
+    let queue: Arc<dyn Queue> = rabbit.clone();
+    wait_connected(&queue, true).await;
+    rabbit
 }
 
 fn connect_to(url: &str) -> Arc<Rabbit> {
