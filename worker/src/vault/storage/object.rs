@@ -69,6 +69,8 @@ impl Bucket {
             return Err(Error::Internal("not an object store's location".to_owned()));
         };
         let unusable = |error: &dyn std::fmt::Display| Error::Settings(format!("{location:?}: {error}"));
+        // The first to do so decides for the process; doing it again changes nothing.
+        opendal::install_default();
         let service = services::S3::default()
             .endpoint(endpoint)
             .bucket(bucket)
