@@ -5,5 +5,6 @@
 mod client;
 mod config;
 mod flow;
+mod operator;
 mod support;
 mod workers;

@@ -3,3 +3,4 @@
 pub mod app;
 pub mod awkward;
 pub mod cli;
+pub mod serve;

@@ -252,7 +252,13 @@ fn unlock(storage: &Arc<dyn Storage>, credentials: &Credentials) -> Result<(Mast
     let (mut strays, mut opened_by) = (Vec::new(), None);
     let mut failure = Error::Damaged(format!("{} has no key file", storage.location()));
     for key in storage.list(FileType::Key)? {
-        if hash(&storage.read_full(FileType::Key, &key)?) != hash_of(&key) {
+        let content = match storage.read_full(FileType::Key, &key) {
+            Ok(content) => content,
+            // A stray that another worker has removed since it was listed.
+            Err(_) if !storage.list(FileType::Key)?.contains(&key) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        if hash(&content) != hash_of(&key) {
             failure = Error::Damaged(format!("the key file {} of {}", key.to_hex().as_str(), storage.location()));
             continue;
         }

@@ -107,7 +107,11 @@ impl Bucket {
 fn failed(error: &opendal::Error, what: &str) -> Error {
     let text = format!("{what}: {}", error.to_string().lines().next().unwrap_or_default());
     match error.kind() {
+        // An object that is not there is met where it is read: here it is the bucket, for which opendal has no kind.
         ErrorKind::NotFound => Error::Unavailable(format!("{text}; is the bucket there?")),
+        ErrorKind::ConfigInvalid if error.to_string().contains("NoSuchBucket") => {
+            Error::Unavailable(format!("{what}: there is no such bucket; make it, or mend its name in `vault`"))
+        }
         ErrorKind::PermissionDenied => Error::Denied(text),
         ErrorKind::ConfigInvalid | ErrorKind::Unsupported => Error::Settings(text),
         _ => Error::Unavailable(text),
@@ -124,6 +128,9 @@ impl Place for Bucket {
     }
 
     fn create(&self, name: &str, content: &[u8]) -> Result<bool, Error> {
+        // Some servers make a bucket by writing into it. A name that was mistyped must not become a new vault.
+        let listed = async { self.store.operator.list_with("").limit(1).await };
+        self.store.run(listed).map_err(|error| self.failed(&error, ""))?;
         self.store.create(name, Buffer::from(content.to_vec())).map_err(|error| self.failed(&error, name))
     }
 

@@ -103,7 +103,6 @@ async fn an_object_store_holds_what_a_directory_holds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[ignore = "fails: of many that make a repository in an object store at once, one may find its key gone"]
 async fn of_many_that_make_a_repository_there_one_does() {
     let (_directory, server, first) = started().await;
     let others = (0..3).map(|_| Vaults::new(settings(server.address, "bucket", "the-secret"), key()).unwrap());
@@ -123,7 +122,6 @@ async fn of_many_that_make_a_repository_there_one_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[ignore = "fails: a missing bucket is not told from a wrong key yet"]
 async fn wrong_credentials_and_a_missing_bucket_are_told_apart_from_a_server_away() {
     let (_directory, server, vaults) = started().await;
     let project = "demo".parse().unwrap();
