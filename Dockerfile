@@ -35,12 +35,14 @@ EXPOSE 8004
 CMD ["api"]
 
 # An engine gives capabilities to root alone. A process of another user gets them from its file, as far as the container
-# may have them: without the matching cap_add this binary does not start ("operation not permitted").
-FROM debian:bookworm-slim AS privileged
-RUN apt-get update && apt-get install -y --no-install-recommends libcap2-bin && rm -rf /var/lib/apt/lists/*
-COPY --from=build /stacksnap /stacksnap
-RUN setcap cap_dac_read_search,cap_chown,cap_fowner+ep /stacksnap
-
-FROM runtime AS worker
-COPY --from=privileged /stacksnap /usr/local/bin/stacksnap
+# may have them: without the matching cap_add this binary does not start ("operation not permitted"). They are set here,
+# and not in a stage to copy from, because builders other than BuildKit lose them in a copy.
+FROM api AS worker
+USER root
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends libcap2-bin \
+ && setcap cap_dac_read_search,cap_chown,cap_fowner+ep /usr/local/bin/stacksnap \
+ && apt-get purge -y --auto-remove libcap2-bin \
+ && rm -rf /var/lib/apt/lists/*
+USER stacksnap
 CMD ["worker"]

@@ -35,8 +35,8 @@ pub(crate) async fn step(shared: Arc<Shared>, claimed: Claimed, slot: Slot) {
 /// One run of one step. Returns the copy to go on with, if the step was a cut that is held.
 async fn one(shared: &Arc<Shared>, claimed: Claimed, session: Option<Session>) -> Option<(Claimed, Session)> {
     let began = Instant::now();
-    let verb = claimed.verb;
-    let _running = metrics::step_running(verb.lane());
+    let (verb, lane) = (claimed.verb, claimed.lane());
+    let _running = metrics::step_running(lane);
     let lease = Lease::new(claimed.fence(), claimed.sent, shared.store.settings.lease);
     let cancel = shared.hand_back.child_token();
     let progress = Progress::default();
@@ -60,7 +60,7 @@ async fn one(shared: &Arc<Shared>, claimed: Claimed, session: Option<Session>) -
     };
     let outcome = outcome(&ended);
     let copy = record(shared, &claimed, &lease, ended).await;
-    metrics::step(verb.lane(), verb.as_str(), outcome, began.elapsed());
+    metrics::step(lane, verb.as_str(), outcome, began.elapsed());
     tracing::info!(
         project = %claimed.operation.project, step = %claimed.step, verb = verb.as_str(), outcome = ?outcome,
         ms = began.elapsed().as_millis() as u64, "step ended"

@@ -151,7 +151,8 @@ impl Verb {
         }
     }
 
-    pub fn lane(self) -> Lane {
+    /// The lane of its steps, as long as their stage has no other: see [`Stage::lane`].
+    fn lane(self) -> Lane {
         match self {
             Verb::Check | Verb::Thaw | Verb::Seal | Verb::Unseal | Verb::Discard => Lane::Control,
             Verb::Quiesce | Verb::Cut => Lane::Cut,
@@ -222,6 +223,15 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// The lane of its steps. The safety snapshot of a restore goes with the restore: it must not wait behind a row of
+    /// long copies either.
+    pub fn lane(&self) -> Lane {
+        match (self.of, self.verb.lane()) {
+            (Of::Safety, Lane::Data) => Lane::Restore,
+            (_, lane) => lane,
+        }
+    }
+
     pub fn len(&self) -> u32 {
         self.items.iter().map(|(from, to)| to - from).sum()
     }

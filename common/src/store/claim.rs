@@ -11,8 +11,8 @@ use super::begin::{Rank, event};
 use super::keys::{self, Timer};
 use super::{Error, Store, backend, decode, put, require_version};
 use crate::ids::{SnapshotId, StepId, WorkerId};
-use crate::operation::{Item, ItemState, Operation, State, Verb, When};
-use crate::queue::Job;
+use crate::operation::{Item, ItemState, Operation, Stage, State, Verb, When};
+use crate::queue::{Job, Lane};
 use crate::record::{ResourceShown, Shown, Status};
 use crate::store::Millis;
 use crate::types::{Artifact, Progress};
@@ -37,6 +37,11 @@ pub struct Claimed {
 impl Claimed {
     pub fn fence(&self) -> u64 {
         self.item.fence
+    }
+
+    /// The lane of its job.
+    pub fn lane(&self) -> Lane {
+        self.operation.stages.get(usize::from(self.step.stage)).map_or(Lane::Control, Stage::lane)
     }
 }
 

@@ -39,7 +39,7 @@ pub struct Held {
 impl Held {
     pub fn job(&self) -> Option<Job> {
         let stage = self.op.stages.get(usize::from(self.step.stage))?;
-        let route = Route { pool: self.item.pool.clone(), lane: stage.verb.lane() };
+        let route = Route { pool: self.item.pool.clone(), lane: stage.lane() };
         let mut job = Job::new(self.op.project.clone(), self.step, route);
         job.trace.clone_from(&self.op.trace);
         Some(job)
