@@ -5,6 +5,7 @@
 mod client;
 mod config;
 mod flow;
+mod lanes;
 mod operator;
 mod support;
 mod workers;

@@ -14,7 +14,7 @@ use crate::support::app::App;
 const SIZE: sample::Size = sample::Size { entries: 200, largest: 100_000 };
 
 /// A tree whose copy takes a while: `megabytes` that neither deduplicate nor compress.
-fn large(tree: &Path, megabytes: usize) {
+pub fn large(tree: &Path, megabytes: usize) {
     std::fs::create_dir_all(tree).unwrap();
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     for number in 0..megabytes {

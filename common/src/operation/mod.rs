@@ -79,6 +79,12 @@ impl Kind {
         self.action().is_some()
     }
 
+    /// Whether it waits its turn while the project runs as many operations as it may. Who restores, or asks what a
+    /// restore would do, waits for nothing: it is counted, and begins.
+    pub fn stands_in_line(self) -> bool {
+        !matches!(self, Kind::Restore | Kind::Plan)
+    }
+
     /// It changes the snapshot that it works on, so nothing else may work on that snapshot meanwhile.
     pub fn holds_snapshot(self) -> bool {
         matches!(self, Kind::SnapshotDelete | Kind::Verify | Kind::Restore)

@@ -195,8 +195,10 @@ impl Store {
             // At once: the gate may have opened since it was found closed.
             batch.set_timer(advance, At::NOW);
         } else {
-            batch.require(Precondition::CounterBelow(count::running(project), self.settings.running));
-            batch.require(Precondition::CounterBelow(count::waiting(project), 1));
+            if draft.kind.stands_in_line() {
+                batch.require(Precondition::CounterBelow(count::running(project), self.settings.running));
+                batch.require(Precondition::CounterBelow(count::waiting(project), 1));
+            }
             batch.count(count::running(project), 1, None);
             op.started_at = Some(now);
             match draft.plan {

@@ -70,8 +70,10 @@ pub struct App {
     pub rabbit: Option<RabbitServer>,
     pub dir: TempDir,
     pub url: String,
+    /// Whose requests these are; `default` at first.
+    pub project: String,
     http: Client,
-    flags: Vec<String>,
+    pub(super) flags: Vec<String>,
 }
 
 fn free_port() -> u16 {
@@ -121,6 +123,7 @@ impl App {
             redis,
             rabbit,
             url: format!("http://127.0.0.1:{port}"),
+            project: "default".to_owned(),
             http: Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
             dir,
             flags,
@@ -173,14 +176,14 @@ impl App {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
-    /// Sends a request below `/v1/default`; returns status, headers and body.
+    /// Sends a request below `/v1/<project>`; returns status, headers and body.
     pub async fn send(
         &self,
         method: Method,
         path: &str,
         body: Option<Value>,
     ) -> (u16, reqwest::header::HeaderMap, Value) {
-        let mut request = self.http.request(method, format!("{}/v1/default{path}", self.url));
+        let mut request = self.http.request(method, format!("{}/v1/{}{path}", self.url, self.project));
         if let Some(body) = body {
             request = request.json(&body);
         }

@@ -3,4 +3,5 @@
 pub mod app;
 pub mod awkward;
 pub mod cli;
+mod leftovers;
 pub mod serve;

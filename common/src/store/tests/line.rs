@@ -1,20 +1,22 @@
 //! The gate and the line before it; a level that was demanded and lost; steps that nobody can run.
 
-use super::world::{Fate, Odds, Plot, World, new_stack, operation_of};
+use super::world::{Fate, Odds, Plot, World, new_stack, operation_of, snapshot_of};
 use crate::ids::ProjectId;
 use crate::operation::{Kind, State, Stop};
 use crate::store::Settings;
 use crate::store::keys::{all_waiting, count};
 use crate::store::looks::Look;
-use crate::store::snapshots::NewSnapshot;
+use crate::store::snapshots::{NewRestore, NewSnapshot};
 use crate::types::Consistency;
 
 impl World {
-    /// No more operations run than may, and as many as are counted.
+    /// Of those that stand in line no more run than may, and as many run as are counted.
     pub(super) async fn assert_gate(&self, project: &ProjectId) {
         let ops = self.calm.list_operations(project, None, 1000).await.unwrap();
-        let running = ops.iter().filter(|op| !op.state.ended() && op.state != State::Waiting).count() as i64;
-        assert!(running <= self.calm.settings.running, "{running} operations run");
+        let running: Vec<_> = ops.iter().filter(|op| !op.state.ended() && op.state != State::Waiting).collect();
+        let of_line = running.iter().filter(|op| op.kind.stands_in_line()).count() as i64;
+        assert!(of_line <= self.calm.settings.running, "{of_line} operations run");
+        let running = running.len() as i64;
         let shard = self.calm.shard(project);
         let counted = self.calm.backend().counters(shard, &[count::running(project), count::waiting(project)]).await;
         let line = self.calm.backend().scan(shard, &all_waiting(project), None, 1000).await.unwrap().len() as i64;
@@ -54,6 +56,30 @@ async fn the_line_moves_as_soon_as_there_is_room() {
     let in_order = started.clone();
     started.sort();
     assert_eq!(started, in_order);
+    world.assert_clean().await;
+}
+
+/// The gate is closed and others wait before it: a restore begins all the same, and what waits goes on waiting.
+#[tokio::test]
+async fn a_restore_does_not_stand_in_line() {
+    let (mut world, stack) = with_stack(Settings { running: 1, ..Settings::default() }, &["T::Plain"]).await;
+    let made = world.store.create_snapshot(&world.request(), stack, &NewSnapshot::default()).await.unwrap();
+    world.until_ended(operation_of(&made)).await;
+    let mut ops = Vec::new();
+    for name in ["a", "b", "c"] {
+        let made = world.store.create_stack(&world.request(), &new_stack(name, &["T::Plain"])).await.unwrap();
+        ops.push(operation_of(&made));
+    }
+    let snapshot = snapshot_of(&made);
+    let answer = world.store.restore_snapshot(&world.request(), stack, snapshot, &NewRestore::default()).await.unwrap();
+    let restore = world.calm.operation(&world.project, operation_of(&answer)).await.unwrap().value;
+    assert_eq!(restore.state, State::Running);
+    world.assert_gate(&world.project.clone()).await;
+    assert_eq!(world.until_ended(restore.id).await.state, State::Complete);
+    for op in ops {
+        assert_eq!(world.until_ended(op).await.state, State::Complete);
+        world.assert_gate(&world.project.clone()).await;
+    }
     world.assert_clean().await;
 }
 
