@@ -51,6 +51,8 @@ pub struct Api {
     /// Whether the queue is connected; only for `/readyz`.
     pub queue: watch::Receiver<bool>,
     pub identity: Arc<dyn auth::Identity>,
+    /// Who may do what; the defaults unless it is replaced.
+    pub rules: Arc<auth::rules::Rules>,
     pub limits: Limits,
     /// What `/metrics` shows; without it there is no such page.
     pub metrics: Option<Metrics>,
@@ -65,6 +67,7 @@ impl Api {
             store,
             queue,
             identity,
+            rules: Arc::default(),
             limits,
             metrics: None,
             stopping: CancellationToken::new(),

@@ -67,6 +67,14 @@ fn list_of_routes() -> Vec<Route> {
     ]
 }
 
+/// Every rule that a route names, once.
+pub(crate) fn rules() -> Vec<Rule> {
+    let mut rules: Vec<_> = list_of_routes().into_iter().flat_map(|route| route.rules).collect();
+    rules.sort_by_key(|rule| rule.name);
+    rules.dedup();
+    rules
+}
+
 /// The whole service, ready to be served.
 pub fn router(api: Api) -> Router {
     let api = Arc::new(api);
@@ -109,11 +117,12 @@ struct Route {
     methods: MethodRouter<Arc<Api>, Infallible>,
     /// In the order in which they were named, as Heat lists them.
     allow: Vec<&'static str>,
+    rules: Vec<Rule>,
 }
 
 impl Route {
     fn new(path: impl Into<String>) -> Self {
-        Self { path: path.into(), methods: MethodRouter::new(), allow: Vec::new() }
+        Self { path: path.into(), methods: MethodRouter::new(), allow: Vec::new(), rules: Vec::new() }
     }
 
     fn get<H: Handler<T, Arc<Api>>, T: 'static>(self, rule: Rule, handler: H) -> Self {
@@ -144,6 +153,7 @@ impl Route {
         handler: H,
     ) -> Self {
         self.allow.push(name);
+        self.rules.push(rule);
         let checked = on(filter, handler).layer(from_fn_with_state(rule, enforce));
         Self { methods: self.methods.merge(checked), ..self }
     }

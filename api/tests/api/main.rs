@@ -5,6 +5,7 @@
 mod access;
 mod bodies;
 mod connections;
+mod keystone;
 mod operations;
 mod snapshots;
 mod stacks;
