@@ -2,33 +2,48 @@
 
 use stacksnap_api::auth::keystone::{ByKeystone, Settings};
 use stacksnap_common::config::{Interface, Keystone};
-use stacksnap_openstack::{self as openstack, Credentials, Domain, Http, Scope, Session, User, catalogue, http};
+use stacksnap_openstack::{self as openstack, Cloud, Credentials, Domain, Http, Scope, Session, User, catalogue, http};
 
 use crate::exit::Failure;
 
-/// Reads the password's file and the authorities; asks nothing yet.
+/// Reads the password's file or `clouds.yaml`, and the authorities; asks nothing yet.
 pub fn session(config: &Keystone) -> Result<Session, Failure> {
     let wrong = |error: openstack::Error| Failure::usage(format!("keystone: {error}"));
-    let url = config.auth_url.as_ref().ok_or_else(|| Failure::usage("keystone.auth_url is not set"))?;
-    // The text itself is in no message: it may hold a password.
-    let url = url.expose().parse().map_err(|error| Failure::usage(format!("keystone.auth_url is no URL: {error}")))?;
+    let cloud = match &config.cloud {
+        Some(name) => Cloud::read(&config.clouds_file, name).map_err(wrong)?,
+        None => cloud(config)?,
+    };
     let http = http::Settings {
         connect: config.timeout,
         answer: config.timeout,
         tries: 2,
-        cafile: config.cafile.clone(),
+        cafile: cloud.cafile,
         ..http::Settings::default()
     };
-    let settings = openstack::Settings {
-        region: config.region.clone(),
-        interface: match config.interface {
-            Interface::Public => catalogue::Interface::Public,
-            Interface::Internal => catalogue::Interface::Internal,
-            Interface::Admin => catalogue::Interface::Admin,
+    Session::new(Http::new(http).map_err(wrong)?, cloud.auth_url, cloud.credentials, cloud.settings).map_err(wrong)
+}
+
+/// What the table itself says.
+fn cloud(config: &Keystone) -> Result<Cloud, Failure> {
+    let url = config.auth_url.as_ref().ok_or_else(|| Failure::usage("keystone.auth_url is not set"))?;
+    Ok(Cloud {
+        // The text itself is in no message: it may hold a password.
+        auth_url: url
+            .expose()
+            .parse()
+            .map_err(|error| Failure::usage(format!("keystone.auth_url is no URL: {error}")))?,
+        credentials: credentials(config)?,
+        settings: openstack::Settings {
+            region: config.region.clone(),
+            interface: match config.interface {
+                Interface::Public => catalogue::Interface::Public,
+                Interface::Internal => catalogue::Interface::Internal,
+                Interface::Admin => catalogue::Interface::Admin,
+            },
+            ..openstack::Settings::default()
         },
-        ..openstack::Settings::default()
-    };
-    Session::new(Http::new(http).map_err(wrong)?, url, credentials(config)?, settings).map_err(wrong)
+        cafile: config.cafile.clone(),
+    })
 }
 
 fn credentials(config: &Keystone) -> Result<Credentials, Failure> {
@@ -57,7 +72,7 @@ pub fn identity(config: &Keystone) -> Result<ByKeystone, Failure> {
     let session = session(config)?;
     let pointed = config.www_authenticate_uri.as_ref().or(config.auth_url.as_ref());
     let settings = Settings {
-        www_authenticate_uri: pointed.map(ToString::to_string).unwrap_or_default(),
+        www_authenticate_uri: pointed.map_or_else(|| session.auth_url().to_string(), ToString::to_string),
         cache: config.cache,
         cache_refusals: config.cache_refusals,
         service_roles: config.service_roles.clone(),

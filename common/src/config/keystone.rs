@@ -43,6 +43,11 @@ pub struct Keystone {
     pub application_credential_id: Option<String>,
     #[serde(deserialize_with = "value::optional")]
     pub application_credential_secret: Option<Secret>,
+    /// In place of all of the above: a cloud's name in `clouds_file`.
+    #[serde(deserialize_with = "value::optional")]
+    pub cloud: Option<String>,
+    /// As OpenStack's own clients have it; with `secure.yaml` beside it.
+    pub clouds_file: PathBuf,
     /// Not set: whichever the catalogue lists first.
     #[serde(deserialize_with = "value::optional")]
     pub region: Option<String>,
@@ -76,6 +81,8 @@ impl Default for Keystone {
             project_domain: "Default".to_owned(),
             application_credential_id: None,
             application_credential_secret: None,
+            cloud: None,
+            clouds_file: PathBuf::from("/etc/openstack/clouds.yaml"),
             region: None,
             interface: Interface::default(),
             cafile: None,
@@ -113,6 +120,10 @@ impl Keystone {
         );
         demand(!(application && password), "keystone has a password and an application credential; keep one");
         demand(
+            self.cloud.is_none() || !(application || password || self.auth_url.is_some()),
+            "keystone.cloud is set, and auth_url or a password beside it; keep one of the two",
+        );
+        demand(
             self.cache <= Duration::from_secs(300),
             "keystone.cache is longer than 5min; a revoked token would stay good",
         );
@@ -124,7 +135,7 @@ impl Keystone {
             (Duration::from_millis(100)..=Duration::from_secs(60)).contains(&self.timeout),
             "keystone.timeout is not 100ms to 60s",
         );
-        if used {
+        if used && self.cloud.is_none() {
             demand(self.auth_url.is_some(), "keystone.auth_url is not set; auth = \"keystone\" needs it");
             demand(
                 application || password,
