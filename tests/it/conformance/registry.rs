@@ -2,6 +2,7 @@
 //!
 //! It is held by its timers: what is accepted is a timer, and without their pump nothing is published.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,7 @@ pub struct Registry {
     token: CancellationToken,
     parts: Vec<JoinHandle<()>>,
     pump: Mutex<Option<(CancellationToken, JoinHandle<()>)>>,
+    lost: std::sync::Mutex<BTreeSet<String>>,
 }
 
 impl Registry {
@@ -70,7 +72,7 @@ impl Registry {
                 async move { stacksnap_worker::run(deps, settings, token).await.unwrap() }
             }),
         ];
-        Self { store, queue, address, dir, token, parts, pump: Mutex::default() }
+        Self { store, queue, address, dir, token, parts, pump: Mutex::default(), lost: Default::default() }
     }
 
     /// Stops it; nothing may fail on the way.
@@ -86,10 +88,10 @@ impl Registry {
         self.dir.path().join("root").join(name)
     }
 
-    /// Makes what a volume of that name stands for.
+    /// Makes what stands for a volume of that name, unless it was lost.
     fn volume(&self, name: &str) -> Value {
         let path = self.directory(name);
-        if std::fs::create_dir(&path).is_ok() {
+        if !self.lost.lock().unwrap().contains(name) && std::fs::create_dir(&path).is_ok() {
             std::fs::write(path.join("file"), name).unwrap();
         }
         json!({"type": DIRECTORY, "external_id": path})
@@ -201,6 +203,7 @@ impl Subject for Registry {
     }
 
     async fn lose(&self, resource: &str) {
+        self.lost.lock().unwrap().insert(resource.to_owned());
         std::fs::remove_dir_all(self.directory(resource)).unwrap();
     }
 }

@@ -15,13 +15,13 @@ pub struct Message {
 }
 
 impl Message {
-    /// From what was written on the wire (`\r\n`) or in a file (`\n`).
-    pub fn parse(bytes: &[u8], line_end: &str) -> Self {
-        let blank = [line_end, line_end].concat();
+    /// From what was written on the wire.
+    pub fn parse(bytes: &[u8]) -> Self {
+        let blank = "\r\n\r\n";
         // An answer without a body ends with its head.
         let end = find(bytes, blank.as_bytes());
         let head = std::str::from_utf8(&bytes[..end.unwrap_or(bytes.len())]).expect("a head is text").trim_end();
-        let mut lines = head.split(line_end);
+        let mut lines = head.split("\r\n");
         let start = lines.next().unwrap_or_default().to_owned();
         let headers = lines
             .map(|line| line.split_once(':').unwrap_or_else(|| panic!("not a header: {line}")))
@@ -73,12 +73,16 @@ fn parse(bytes: &[u8]) -> Transcript {
     const RESPONSE: &[u8] = b"### RESPONSE\n";
     let from = find(bytes, REQUEST).expect("a request") + REQUEST.len();
     let to = find(bytes, RESPONSE).expect("a response");
-    let mut request = Message::parse(&bytes[from..to], "\n");
-    let mut answer = Message::parse(&bytes[to + RESPONSE.len()..], "\n");
+    let mut request = Message::parse(&bytes[from..to]);
+    let mut answer = Message::parse(&bytes[to + RESPONSE.len()..]);
     // What follows a body is the file's own.
     for message in [&mut request, &mut answer] {
         let length = message.header("content-length").map_or(0, |length| length.parse().expect("a length"));
         message.body.truncate(length);
+    }
+    if request.start.starts_with("HEAD ") {
+        // Its length is that of a body that is not sent.
+        answer.body.clear();
     }
     Transcript { request, answer }
 }

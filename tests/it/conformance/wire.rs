@@ -32,7 +32,7 @@ pub async fn send(address: &str, request: &Message) -> Message {
     };
     let ended = tokio::time::timeout(PATIENCE, exchange).await;
     ended.unwrap_or_else(|_| panic!("no answer to {}", request.start)).unwrap();
-    let answer = Message::parse(&answer, "\r\n");
+    let answer = Message::parse(&answer);
     let head = request.start.starts_with("HEAD ");
     if let (Some(length), false) = (answer.header("content-length"), head) {
         assert_eq!(
