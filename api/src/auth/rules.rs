@@ -9,9 +9,9 @@ use std::path::Path;
 
 use stacksnap_common::ids::ProjectId;
 
-use super::Who;
 use super::check::{ADMIN, Check};
 use super::policy::Rule;
+use super::{Scope, Who};
 use crate::routes;
 
 /// Rules that no route names and others ask. Heat's `heat/policies/base.py` has their like; there a token of a domain
@@ -92,6 +92,22 @@ impl Rules {
         self.holds(ADMIN, who, project)
     }
 
+    /// The least of Keystone's own roles that may do what `rule` guards, in its project.
+    pub(crate) fn least(&self, rule: Rule) -> &'static str {
+        let Ok(project) = "any".parse::<ProjectId>() else { return "admin" };
+        let may = |roles: &[&str]| {
+            let who = Who::new("", Scope::One(project.clone()), roles.iter().copied());
+            self.allow(rule, &who, &project)
+        };
+        if may(&["reader"]) {
+            "reader"
+        } else if may(&["member", "reader"]) {
+            "member"
+        } else {
+            "admin"
+        }
+    }
+
     fn holds(&self, name: &str, who: &Who, project: &ProjectId) -> bool {
         self.0.get(name).is_some_and(|check| check.holds(who, project, &self.0))
     }
@@ -117,7 +133,6 @@ fn asks_itself(rules: &BTreeMap<String, Check>, name: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::policy as rule;
-    use super::super::{Scope, Who};
     use super::*;
 
     fn file(text: &str) -> Result<Rules, Error> {
