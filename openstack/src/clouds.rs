@@ -31,7 +31,7 @@ struct File {
 #[derive(Default, Deserialize)]
 struct Entry {
     #[serde(default)]
-    auth: BTreeMap<String, Text>,
+    auth: BTreeMap<String, Scalar>,
     region_name: Option<String>,
     interface: Option<String>,
     cacert: Option<PathBuf>,
@@ -41,7 +41,7 @@ struct Entry {
 /// YAML takes an all-digit password for a number. No `Debug`: it may be one.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Text {
+enum Scalar {
     Text(String),
     Number(i64),
     Other(serde::de::IgnoredAny),
@@ -84,14 +84,14 @@ fn parse(path: &Path) -> Result<File, Error> {
     serde_saphyr::from_str(&text).map_err(|_| wrong("it is not clouds.yaml's shape".to_owned()))
 }
 
-struct Auth<'a>(&'a BTreeMap<String, Text>);
+struct Auth<'a>(&'a BTreeMap<String, Scalar>);
 
 impl Auth<'_> {
     fn get(&self, key: &str) -> Option<String> {
         match self.0.get(key)? {
-            Text::Text(text) => Some(text.clone()).filter(|text| !text.is_empty()),
-            Text::Number(number) => Some(number.to_string()),
-            Text::Other(_) => None,
+            Scalar::Text(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+            Scalar::Number(number) => Some(number.to_string()),
+            Scalar::Other(_) => None,
         }
     }
 
