@@ -33,7 +33,7 @@ mod webob;
 
 use std::sync::Arc;
 
-use stacksnap_common::config::Limits;
+use stacksnap_common::config::{Limits, Stacks};
 use stacksnap_common::metrics::Metrics;
 use stacksnap_common::store::Store;
 use tokio::sync::{Semaphore, watch};
@@ -52,6 +52,7 @@ pub struct Api {
     pub queue: watch::Receiver<bool>,
     pub identity: Arc<dyn auth::Identity>,
     pub limits: Limits,
+    pub stacks: Stacks,
     /// What `/metrics` shows; without it there is no such page.
     pub metrics: Option<Metrics>,
     /// Cancelled when the process should stop: event streams end.
@@ -66,6 +67,7 @@ impl Api {
             queue,
             identity,
             limits,
+            stacks: Stacks::default(),
             metrics: None,
             stopping: CancellationToken::new(),
             streams: Arc::new(Semaphore::new(STREAMS)),

@@ -19,7 +19,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::auth::policy::{self as rule, Rule};
 use crate::auth::{admit, enforce};
 use crate::fault::Fault;
-use crate::stacks::{create, delete, environment, events, files, list, lookup, show, template};
+use crate::stacks::{
+    abandon, actions, create, delete, environment, events, export, files, list, lookup, outputs, show, template, update,
+};
 use crate::{Api, base, health, operations, request_id, resources, snapshots, versions, webob};
 
 const STACK: &str = "/stacks/{stack_name}/{stack_id}";
@@ -31,6 +33,7 @@ fn list_of_routes() -> Vec<Route> {
     vec![
         Route::new("/build_info").get(rule::BUILD_INFO, versions::build_info),
         Route::new("/stacks").get(rule::STACK_INDEX, list::list).post(rule::STACK_CREATE, create::create),
+        Route::new("/stacks/detail").get(rule::STACK_DETAIL, list::detail),
         Route::new("/stacks/{stack_name}")
             .get(rule::STACK_LOOKUP, lookup::stack)
             .post(rule::STACK_LOOKUP, lookup::stack)
@@ -40,16 +43,31 @@ fn list_of_routes() -> Vec<Route> {
         lookup("resources").get(rule::STACK_LOOKUP, lookup::below).post(rule::STACK_LOOKUP, lookup::below),
         lookup("events").get(rule::STACK_LOOKUP, lookup::below).post(rule::STACK_LOOKUP, lookup::below),
         lookup("template").get(rule::STACK_LOOKUP, lookup::below).post(rule::STACK_LOOKUP, lookup::below),
+        lookup("actions").get(rule::STACK_LOOKUP, lookup::below).post(rule::STACK_LOOKUP, lookup::below),
         lookup("environment").get(rule::STACK_LOOKUP, lookup::below),
         lookup("files").get(rule::STACK_LOOKUP, lookup::below),
-        below(STACK, "").get(rule::STACK_SHOW, show::show).delete(rule::STACK_DELETE, delete::delete),
+        below(STACK, "")
+            .get(rule::STACK_SHOW, show::show)
+            .put(rule::STACK_UPDATE, update::put)
+            .patch_by_body(update::patch)
+            .delete(rule::STACK_DELETE, delete::delete),
+        below(STACK, "/actions").post_by_body(actions::act),
+        below(STACK, "/abandon").delete(rule::STACK_ABANDON, abandon::abandon),
+        below(STACK, "/export").get(rule::STACK_EXPORT, export::export),
+        below(STACK, "/outputs").get(rule::OUTPUT_INDEX, outputs::list),
+        below(STACK, "/outputs/{output_key}").get(rule::OUTPUT_SHOW, outputs::show),
         below(STACK, "/template").get(rule::STACK_TEMPLATE, template::template),
         below(STACK, "/environment").get(rule::STACK_ENVIRONMENT, environment::environment),
         below(STACK, "/files").get(rule::STACK_FILES, files::files),
         below(STACK, "/events").get(rule::EVENT_INDEX, events::events),
         below(STACK, "/resources").get(rule::RESOURCE_INDEX, resources::list::list),
-        below(STACK, "/resources/{resource_name}").get(rule::RESOURCE_SHOW, resources::show::show),
+        below(STACK, "/resources/{resource_name}")
+            .get(rule::RESOURCE_SHOW, resources::show::show)
+            .patch(rule::RESOURCE_MARK, resources::mark::mark),
+        below(STACK, "/resources/{resource_name}/metadata").get(rule::RESOURCE_METADATA, resources::metadata::metadata),
+        below(STACK, "/resources/{resource_name}/signal").post(rule::RESOURCE_SIGNAL, resources::signal::signal),
         below(STACK, "/resources/{resource_name}/events").get(rule::EVENT_INDEX, events::of_resource),
+        below(STACK, "/resources/{resource_name}/events/{event_id}").get(rule::EVENT_SHOW, events::show),
         below(STACK, "/snapshots")
             .post(rule::SNAPSHOT_CREATE, snapshots::create::create)
             .get(rule::SNAPSHOT_INDEX, snapshots::list::list),
@@ -134,6 +152,26 @@ impl Route {
 
     fn delete<H: Handler<T, Arc<Api>>, T: 'static>(self, rule: Rule, handler: H) -> Self {
         self.method(MethodFilter::DELETE, "DELETE", rule, handler)
+    }
+
+    /// The rule depends on the body: the handler checks it, by [`crate::auth::allowed`].
+    fn post_by_body<H: Handler<T, Arc<Api>>, T: 'static>(self, handler: H) -> Self {
+        self.unchecked(MethodFilter::POST, "POST", handler)
+    }
+
+    /// As [`Route::post_by_body`].
+    fn patch_by_body<H: Handler<T, Arc<Api>>, T: 'static>(self, handler: H) -> Self {
+        self.unchecked(MethodFilter::PATCH, "PATCH", handler)
+    }
+
+    fn unchecked<H: Handler<T, Arc<Api>>, T: 'static>(
+        mut self,
+        filter: MethodFilter,
+        name: &'static str,
+        handler: H,
+    ) -> Self {
+        self.allow.push(name);
+        Self { methods: self.methods.merge(on(filter, handler)), ..self }
     }
 
     fn method<H: Handler<T, Arc<Api>>, T: 'static>(

@@ -9,7 +9,7 @@ use stacksnap_common::operation::plan;
 use stacksnap_common::types::Resource;
 
 use super::functions::{Physical, Scope};
-use super::invalid;
+use super::{Known, invalid};
 use crate::fault::Fault;
 
 const KEYS: [&str; 9] = [
@@ -29,6 +29,7 @@ pub(super) fn read(
     declared: Option<&Map<String, Value>>,
     scope: &Scope<'_>,
     external: bool,
+    known: &Known,
     kinds: &Kinds,
 ) -> Result<Vec<Resource>, Fault> {
     let none = Map::new();
@@ -39,7 +40,11 @@ pub(super) fn read(
         let parsed: ResourceName =
             name.parse().map_err(|error: stacksnap_common::ids::Invalid| invalid(error.to_string()))?;
         let definition = checked(name, definition, external)?;
-        physical.insert(name.clone(), external_id(name, definition, scope)?);
+        let id = match external_id(name, definition, scope)? {
+            Some(id) => Some(id),
+            None => known.get(name).filter(|(kind, _)| definition["type"] == kind.as_str()).map(|(_, id)| id.clone()),
+        };
+        physical.insert(name.clone(), id);
         names.push((parsed, definition));
     }
     let mut resolver = scope.resolver(Some(&physical));

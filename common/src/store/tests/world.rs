@@ -624,6 +624,7 @@ pub(super) fn new_stack(name: &str, kinds: &[&str]) -> NewStack {
         timeout_mins: None,
         disable_rollback: true,
         resources,
+        adopted: None,
     }
 }
 
