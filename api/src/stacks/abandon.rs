@@ -31,10 +31,15 @@ pub(crate) async fn abandon(
         let document = begun.captured.as_ref().map(|captured| document(&begun.stack.project, captured, &states));
         answer::make(begun, StatusCode::OK, document.unwrap_or(Value::Null))
     };
-    let answer = api.store.abandon_stack(&change.request(&answer), stack.id).await.map_err(|error| path.fault(error))?;
+    let answer =
+        api.store.abandon_stack(&change.request(&answer), stack.id).await.map_err(|error| path.fault(error))?;
     Ok(answer::send(answer))
 }
 
 pub(super) fn enabled(api: &Api) -> Result<(), Fault> {
-    if api.stacks.enable_abandon { Ok(()) } else { Err(Fault::refused("NotSupported", "Stack Abandon is not supported.")) }
+    if api.stacks.enable_abandon {
+        Ok(())
+    } else {
+        Err(Fault::refused("NotSupported", "Stack Abandon is not supported."))
+    }
 }

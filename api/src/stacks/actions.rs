@@ -55,9 +55,7 @@ fn parse(body: &Map<String, Value>) -> Result<(Asked, Rule), Fault> {
         "resume" => (Asked::Act(Action::Resume), policy::ACTION_RESUME),
         "check" => (Asked::Act(Action::Check), policy::ACTION_CHECK),
         "cancel_update" => (Asked::CancelUpdate { rollback: true }, policy::ACTION_CANCEL_UPDATE),
-        "cancel_without_rollback" => {
-            (Asked::CancelUpdate { rollback: false }, policy::ACTION_CANCEL_WITHOUT_ROLLBACK)
-        }
+        "cancel_without_rollback" => (Asked::CancelUpdate { rollback: false }, policy::ACTION_CANCEL_WITHOUT_ROLLBACK),
         other => {
             let other: String = other.chars().take(80).collect();
             return Err(Fault::bad_request(format!("Invalid action {other} specified")));

@@ -13,7 +13,7 @@ use stacksnap_common::record::Stack;
 
 use super::view;
 use crate::Api;
-use crate::auth::{Caller, Role};
+use crate::auth::Caller;
 use crate::base::Base;
 use crate::body::NoBody;
 use crate::fault::Fault;
@@ -47,7 +47,7 @@ pub(crate) async fn list(
         stacks.drain(..after);
     }
     let page: Vec<_> = stacks.into_iter().take(limit.unwrap_or(usize::MAX)).collect();
-    let mut body = shown(&base, &caller, &page);
+    let mut body = shown(&base, &page);
     if let (Some(limit), Some(last)) = (limit, page.last())
         && page.len() == limit
     {
@@ -72,19 +72,11 @@ pub(crate) async fn detail(
     let mut stacks = api.store.list_stacks(&caller.project).await?;
     stacks.retain(|stack| wanted.holds(stack));
     sort(&mut stacks, &none)?;
-    let stacks: Vec<_> = stacks.iter().map(|stack| view::listed(&base, stack)).collect();
-    Ok(Json(json!({"stacks": stacks})))
+    Ok(Json(shown(&base, &stacks)))
 }
 
-fn shown(base: &Base, caller: &Caller, stacks: &[Stack]) -> Value {
-    let one = |stack: &Stack| {
-        let mut shown = view::listed(base, stack);
-        if caller.role == Role::Admin {
-            shown["project"] = stack.project.as_str().into();
-        }
-        shown
-    };
-    json!({"stacks": stacks.iter().map(one).collect::<Vec<_>>()})
+fn shown(base: &Base, stacks: &[Stack]) -> Value {
+    json!({"stacks": stacks.iter().map(|stack| view::listed(base, stack)).collect::<Vec<_>>()})
 }
 
 /// Which stacks a list is of.
@@ -102,7 +94,8 @@ struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     fn of(api: &'a Api, params: &'a Params) -> Result<Self, Fault> {
         let tags = |name: &'a str| -> Result<Vec<&'a str>, Fault> {
-            let tags: Vec<_> = params.get(name).filter(|text| !text.is_empty()).into_iter().flat_map(|t| t.split(',')).collect();
+            let tags: Vec<_> =
+                params.get(name).filter(|text| !text.is_empty()).into_iter().flat_map(|t| t.split(',')).collect();
             match tags.iter().find(|tag| tag.chars().count() > 80) {
                 Some(tag) => Err(Fault::bad_request(format!("Invalid tag, \"{tag}\" is longer than 80 characters"))),
                 None => Ok(tags),
@@ -132,7 +125,7 @@ impl<'a> Wanted<'a> {
     }
 
     fn filters_hold(&self, stack: &Stack) -> bool {
-        let Shown { action, status, word } = Shown::of(stack);
+        let (action, status, word) = (&stack.shown.action, stack.shown.status.as_str(), stack.shown.word());
         let is = |names: &[&str], value: &str| self.params.wants(names, value);
         let same = |names: &[&str], value: &str| self.params.asks(names, |asked| asked.eq_ignore_ascii_case(value));
         is(&["name", "stack_name"], stack.name.as_str())
@@ -149,18 +142,6 @@ impl<'a> Wanted<'a> {
             && self.params.asks(&["status", "stack_status"], |asked| {
                 asked.eq_ignore_ascii_case(status) || asked.eq_ignore_ascii_case(&word)
             })
-    }
-}
-
-struct Shown<'a> {
-    action: &'a str,
-    status: &'a str,
-    word: String,
-}
-
-impl<'a> Shown<'a> {
-    fn of(stack: &'a Stack) -> Self {
-        Self { action: &stack.shown.action, status: stack.shown.status.as_str(), word: stack.shown.word() }
     }
 }
 

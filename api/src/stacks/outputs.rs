@@ -45,7 +45,8 @@ pub(crate) async fn show(
 ) -> Result<Json<Value>, Fault> {
     let stack = path.stack.live(&api, &caller.project).await?;
     let outputs = template::outputs(&stack);
-    let found = outputs.as_array().into_iter().flatten().find(|output| output["output_key"] == path.output_key.as_str());
+    let found =
+        outputs.as_array().into_iter().flatten().find(|output| output["output_key"] == path.output_key.as_str());
     match found {
         Some(output) => Ok(Json(json!({"output": output}))),
         None => {

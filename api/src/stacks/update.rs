@@ -124,11 +124,7 @@ fn parse(api: &Api, stack: &Stack, body: &Map<String, Value>, existing: bool) ->
 
 fn anew(body: &Map<String, Value>) -> Result<Parts, Fault> {
     let template = given::present(body, "template").ok_or_else(|| Fault::bad_request("No template specified"))?;
-    Ok(Parts {
-        template: template.clone(),
-        environment: requested(body)?,
-        files: given::object(body, "files")?,
-    })
+    Ok(Parts { template: template.clone(), environment: requested(body)?, files: given::object(body, "files")? })
 }
 
 fn requested(body: &Map<String, Value>) -> Result<Value, Fault> {

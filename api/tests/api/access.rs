@@ -38,6 +38,17 @@ async fn made() -> Made {
         (get.clone(), format!("{stack}/environment"), "reader", "stacks:environment"),
         (get.clone(), format!("{stack}/files"), "reader", "stacks:files"),
         (get.clone(), format!("{stack}/events"), "reader", "events:index"),
+        (get.clone(), "/v1/p/stacks/detail".to_owned(), "reader", "stacks:detail"),
+        (post.clone(), "/v1/p/stacks/gold/actions".to_owned(), "reader", "stacks:lookup"),
+        (get.clone(), format!("{stack}/outputs"), "reader", "stacks:list_outputs"),
+        (get.clone(), format!("{stack}/outputs/where"), "reader", "stacks:show_output"),
+        (get.clone(), format!("{stack}/export"), "member", "stacks:export"),
+        (get.clone(), format!("{stack}/resources/data/metadata"), "reader", "resource:metadata"),
+        (post.clone(), format!("{stack}/resources/data/signal"), "reader", "resource:signal"),
+        (Method::PATCH, format!("{stack}/resources/data"), "member", "resource:mark_unhealthy"),
+        (get.clone(), format!("{stack}/resources/data/events/x"), "reader", "events:show"),
+        (Method::PUT, stack.clone(), "member", "stacks:update"),
+        (Method::PATCH, stack.clone(), "member", "stacks:update_patch"),
         (get.clone(), format!("{stack}/resources"), "reader", "resource:index"),
         (get.clone(), format!("{stack}/resources/data"), "reader", "resource:show"),
         (get.clone(), format!("{stack}/resources/data/events"), "reader", "events:index"),
@@ -53,6 +64,7 @@ async fn made() -> Made {
         (post.clone(), format!("{stack}/snapshots"), "member", "stacks:snapshot"),
         (post, format!("{snapshot}/restore"), "member", "stacks:restore_snapshot"),
         (Method::DELETE, snapshot, "member", "stacks:delete_snapshot"),
+        (Method::DELETE, format!("{stack}/abandon"), "member", "stacks:abandon"),
         (Method::DELETE, stack, "member", "stacks:delete"),
     ];
     Made { world, routes }
@@ -141,6 +153,37 @@ async fn an_identity_service_that_is_away_lets_nobody_in() {
             json!({"message": message, "code": "503 Service Unavailable", "title": "Service Unavailable"})
         );
     }
+}
+
+/// Of actions the body names the rule.
+#[tokio::test]
+async fn each_action_needs_its_role() {
+    let Made { world, routes } = made().await;
+    let stack = routes.last().map(|(_, path, ..)| path.clone()).unwrap();
+    let actions = format!("{stack}/actions");
+    for (action, least) in [
+        ("suspend", "member"),
+        ("resume", "member"),
+        ("check", "reader"),
+        ("cancel_update", "member"),
+        ("cancel_without_rollback", "member"),
+    ] {
+        let body = json!({action: null});
+        let weaker = if least == "member" { "p:reader" } else { "p:nobody" };
+        let (code, _, message) = ask(&world, Method::POST, &actions, weaker, &body).await.fault();
+        assert_eq!((code, message), (403, format!("You are not authorized to use actions:{action}.")));
+        let fault = ask(&world, Method::POST, &actions, "q:member", &body).await.fault();
+        assert_eq!((fault.0, fault.1.as_str()), (403, "HTTPForbidden"));
+        let own = actions.replacen("/v1/p/", "/v1/q/", 1);
+        assert_eq!(ask(&world, Method::POST, &own, "q:member", &body).await.fault().1, "EntityNotFound");
+    }
+    let body = json!({"parameters": {"label": "x"}});
+    let message = ask(&world, Method::PATCH, &stack, "p:reader", &body).await.fault().2;
+    assert_eq!(message, "You are not authorized to use stacks:update_patch.");
+    let message = ask(&world, Method::PATCH, &stack, "p:reader", &json!({})).await.fault().2;
+    assert_eq!(message, "You are not authorized to use stacks:update_no_change.");
+    let shown = ask(&world, Method::GET, &stack, "p:reader", &Value::Null).await.json();
+    assert_eq!(shown["stack"]["stack_status"], "SNAPSHOT_COMPLETE", "nothing has changed");
 }
 
 /// Without authentication: not for other hosts, not for web pages, wherever they ask.

@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
+mod actions;
+mod adoption;
 mod bodies;
 mod connections;
+mod lists;
 mod operations;
 mod snapshots;
 mod stacks;
 mod support;
+mod updates;

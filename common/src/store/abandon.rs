@@ -21,12 +21,7 @@ impl Store {
         self.accept(request, |gate| self.build_abandon(request, stack, gate)).await
     }
 
-    async fn build_abandon(
-        &self,
-        request: &Request<'_>,
-        stack: StackId,
-        gate: Gate,
-    ) -> Result<(Batch, Begun), Error> {
+    async fn build_abandon(&self, request: &Request<'_>, stack: StackId, gate: Gate) -> Result<(Batch, Begun), Error> {
         let (mut batch, Read { value: mut stack, version }, now) = self.free_stack(&request.project, stack).await?;
         let captured = Captured::of(&stack);
         let draft = Draft::new(Kind::Abandon, Some(plan::nothing()));

@@ -68,10 +68,7 @@ impl Store {
             Action::Check => plan::each(&self.kinds, &stack.resources, Verb::Check),
             Action::Suspend | Action::Resume => plan::nothing(),
         };
-        let draft = Draft {
-            stop: self.refused(&stack, action).await?,
-            ..Draft::new(action.kind(), Some(plan))
-        };
+        let draft = Draft { stop: self.refused(&stack, action).await?, ..Draft::new(action.kind(), Some(plan)) };
         let operation = self.open(&mut batch, request, &stack, draft, gate, now)?;
         hold_stack(&mut batch, &mut stack, version, &operation, now)?;
         Ok((batch, Begun { operation, stack, snapshot: None, captured: None }))
@@ -112,9 +109,7 @@ impl Store {
             };
             let key = keys::resource(project, stack.id, &found.name);
             let state = self.read::<ResourceShown>(self.shard(project), key.clone()).await?;
-            let marked = state
-                .as_ref()
-                .is_some_and(|state| state.value.shown.word() == "CHECK_FAILED");
+            let marked = state.as_ref().is_some_and(|state| state.value.shown.word() == "CHECK_FAILED");
             if !unhealthy && !marked {
                 return Ok(());
             }

@@ -62,8 +62,7 @@ impl Store {
             Some(wanted) => self.id_again(&mut batch, project, wanted, fresh).await?,
             None => fresh,
         };
-        let (kind, action) =
-            if new.adopted.is_some() { (Kind::Adopt, "ADOPT") } else { (Kind::Create, "CREATE") };
+        let (kind, action) = if new.adopted.is_some() { (Kind::Adopt, "ADOPT") } else { (Kind::Create, "CREATE") };
         let now = self.now().await?;
         let mut stack = Stack {
             schema: SCHEMA,

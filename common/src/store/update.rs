@@ -34,12 +34,7 @@ pub struct NewUpdate {
 
 impl Store {
     /// Changes a stack: UPDATE_IN_PROGRESS until a worker has looked at each resource that is new or not what it was.
-    pub async fn update_stack(
-        &self,
-        request: &Request<'_>,
-        stack: StackId,
-        new: &NewUpdate,
-    ) -> Result<Answer, Error> {
+    pub async fn update_stack(&self, request: &Request<'_>, stack: StackId, new: &NewUpdate) -> Result<Answer, Error> {
         plan::levels(&new.definition.resources)?;
         self.accept(request, |gate| self.build_update(request, stack, new, gate)).await
     }
@@ -80,12 +75,7 @@ impl Store {
 
     /// Stops the update that runs; the stack stays what it was. With `rollback` it then shows ROLLBACK_COMPLETE, else
     /// UPDATE_FAILED. Without, a create can be stopped too.
-    pub async fn cancel_update(
-        &self,
-        request: &Request<'_>,
-        stack: StackId,
-        rollback: bool,
-    ) -> Result<Answer, Error> {
+    pub async fn cancel_update(&self, request: &Request<'_>, stack: StackId, rollback: bool) -> Result<Answer, Error> {
         self.accept(request, |_| self.build_cancel_update(request, stack, rollback)).await
     }
 

@@ -55,7 +55,8 @@ fn previews(plan: &Value) -> Vec<(String, Preview)> {
 /// What the restore would do to the stack's definition.
 fn definition(plan: &Value) -> String {
     let mut text = String::new();
-    for (key, says) in [("added", "back in the stack"), ("changed", "as it was again"), ("removed", "out of the stack")] {
+    for (key, says) in [("added", "back in the stack"), ("changed", "as it was again"), ("removed", "out of the stack")]
+    {
         for name in plan["definition"][key].as_array().into_iter().flatten() {
             text.push_str(&format!("{}: {says}\n", output::text(name)));
         }
