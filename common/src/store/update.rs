@@ -156,8 +156,8 @@ impl Store {
                 }
                 batch.delete(keys::pending(&op.project, op.id));
             }
-            Kind::Restore if complete && op.options.resources.is_empty() => {
-                if let Some(snapshot) = op.snapshot {
+            Kind::Restore => {
+                if let Some(snapshot) = op.snapshot.filter(|_| complete && op.options.resources.is_empty()) {
                     stack.define(self.captured(&op.project, snapshot).await?.definition(), now);
                 }
             }
