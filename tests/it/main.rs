@@ -7,5 +7,6 @@ mod config;
 mod flow;
 mod lanes;
 mod operator;
+mod stacks;
 mod support;
 mod workers;
