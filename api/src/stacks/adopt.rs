@@ -4,15 +4,18 @@
 //! `resource_id` is its physical id where the template names none. Values of hidden parameters are masked in the document:
 //! of a stack that was abandoned here they are still known, else the request must give them.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
-use stacksnap_common::ids::{ProjectId, StackId};
+use stacksnap_common::ids::{PoolName, ProjectId, StackId};
 use stacksnap_common::record::Stack;
 use stacksnap_common::store;
+use stacksnap_common::types::Resource;
 
 use super::given;
 use crate::Api;
 use crate::fault::Fault;
-use crate::template::{self, Known, hidden};
+use crate::template::{self, hidden};
 
 pub(super) struct Document {
     pub(super) template: Value,
@@ -21,7 +24,8 @@ pub(super) struct Document {
     pub(super) files: Map<String, Value>,
     /// The id that the stack had.
     pub(super) id: Option<StackId>,
-    pub(super) known: Known,
+    /// Their names, types and physical ids.
+    pub(super) resources: Vec<Resource>,
 }
 
 pub(super) async fn read(
@@ -49,7 +53,7 @@ pub(super) async fn read(
     };
     unmask(&template, &mut environment, &request, before.as_ref())?;
     Ok(Document {
-        known: known(&document)?,
+        resources: resources(&document)?,
         environment: given::merged(&environment, &request),
         files: given::object(&document, "files").map_err(|_| invalid("'files' must be an object"))?,
         template,
@@ -71,13 +75,20 @@ fn invalid(why: &str) -> Fault {
     Fault::bad_request(format!("Invalid adopt data: {why}"))
 }
 
-fn known(document: &Map<String, Value>) -> Result<Known, Fault> {
+fn resources(document: &Map<String, Value>) -> Result<Vec<Resource>, Fault> {
     let resources = given::object(document, "resources").map_err(|_| invalid("'resources' must be an object"))?;
-    let known = resources.into_iter().filter_map(|(name, resource)| {
+    let read = resources.into_iter().filter_map(|(name, resource)| {
         let text = |key: &str| resource[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        Some((name, (text("type")?, text("resource_id")?)))
+        Some(Resource {
+            name: name.parse().ok()?,
+            kind: text("type")?,
+            external_id: text("resource_id"),
+            properties: BTreeMap::new(),
+            depends_on: Vec::new(),
+            pool: PoolName::default(),
+        })
     });
-    Ok(known.collect())
+    Ok(read.collect())
 }
 
 async fn abandoned(api: &Api, project: &ProjectId, id: StackId) -> Result<Option<Stack>, Fault> {

@@ -46,18 +46,18 @@ async fn parse(api: &Api, project: &ProjectId, body: &Map<String, Value>) -> Res
         None => None,
     };
     let files = given::object(body, "files")?;
-    let (template, environment, parameters, files, known) = match &adopted {
+    let (template, environment, parameters, files) = match &adopted {
         Some(adopted) => {
             let mut all = adopted.files.clone();
             all.extend(files);
-            (&adopted.template, &adopted.environment, &Value::Null, all, adopted.known.clone())
+            (&adopted.template, &adopted.environment, &Value::Null, all)
         }
         None => {
             let template =
                 given::present(body, "template").ok_or_else(|| Fault::bad_request("No template specified"))?;
             let environment = body.get("environment").unwrap_or(&Value::Null);
             let parameters = body.get("parameters").unwrap_or(&Value::Null);
-            (template, environment, parameters, files, template::Known::new())
+            (template, environment, parameters, files)
         }
     };
     let given = template::Given {
@@ -68,7 +68,7 @@ async fn parse(api: &Api, project: &ProjectId, body: &Map<String, Value>) -> Res
         stack_name: &name,
         project,
         resources: api.limits.resources_per_stack as usize,
-        known: &known,
+        before: adopted.as_ref().map(|adopted| adopted.resources.as_slice()).unwrap_or_default(),
     };
     let parsed = template::parse(&given, &api.store.kinds)?;
     Ok(NewStack {

@@ -21,7 +21,7 @@ use crate::auth::{allowed, policy};
 use crate::body::Change;
 use crate::fault::Fault;
 use crate::params::At;
-use crate::template::{self, Known, parameters};
+use crate::template::{self, parameters};
 
 /// How often a PATCH is made anew when the stack was changed while it was made.
 const TRIES: usize = 5;
@@ -101,7 +101,7 @@ fn parse(api: &Api, stack: &Stack, body: &Map<String, Value>, existing: bool) ->
         stack_name: &stack.name,
         project: &stack.project,
         resources: api.limits.resources_per_stack as usize,
-        known: &known(stack),
+        before: &stack.resources,
     };
     let parsed = template::parse(&given, &api.store.kinds)?;
     immutable(stack, &parsed)?;
@@ -158,17 +158,6 @@ fn names(given: Option<&Value>) -> Result<Vec<&str>, Fault> {
         Some(Value::Array(names)) => names.iter().map(|name| name.as_str().ok_or_else(wrong)).collect(),
         Some(_) => Err(wrong()),
     }
-}
-
-/// Physical ids that the template did not give: a resource of the same name and type goes on having it.
-fn known(stack: &Stack) -> Known {
-    let unnamed = |name: &str| stack.template["resources"][name].get("external_id").is_none();
-    let known = stack.resources.iter().filter(|resource| unnamed(resource.name.as_str()));
-    known
-        .filter_map(|resource| {
-            Some((resource.name.to_string(), (resource.kind.clone(), resource.external_id.clone()?)))
-        })
-        .collect()
 }
 
 /// A parameter that the new template calls immutable keeps its value (`heat/engine/parameters.py`).

@@ -15,8 +15,6 @@ mod resources;
 mod text;
 mod version;
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 use stacksnap_common::ids::{ProjectId, StackName};
 use stacksnap_common::kinds::Kinds;
@@ -36,14 +34,12 @@ pub(crate) struct Given<'a> {
     pub(crate) files: &'a Map<String, Value>,
     pub(crate) stack_name: &'a StackName,
     pub(crate) project: &'a ProjectId,
+    /// What the stack has so far: of the same name and type, it goes on having its physical id where the template gives
+    /// none. Empty when a stack is created. To adopt: what there is to be adopted.
+    pub(crate) before: &'a [Resource],
     /// A stack's resources, at most.
     pub(crate) resources: usize,
-    pub(crate) known: &'a Known,
 }
-
-/// Physical ids that are known beside the template (of adopted resources, of a stack that is updated), with the types that
-/// they are ids of, by the resources' names. An `external_id` in the template counts before them.
-pub(crate) type Known = BTreeMap<String, (String, String)>;
 
 #[derive(Debug)]
 pub(crate) struct Parsed {
@@ -84,7 +80,7 @@ pub(crate) fn parse(given: &Given<'_>, kinds: &Kinds) -> Result<Parsed, Fault> {
         let why = format!("Request limit exceeded: a stack has at most {} resources.", given.resources);
         return Err(Fault::refused("RequestLimitExceeded", why));
     }
-    let resources = resources::read(declared, &scope, version::has_external_id(&template), given.known, kinds)?;
+    let resources = resources::read(declared, &scope, version::has_external_id(&template), given.before, kinds)?;
     section(&template, "outputs")?;
     Ok(Parsed { description, environment, parameters, resources, template: Value::Object(template) })
 }

@@ -9,7 +9,7 @@ use stacksnap_common::operation::plan;
 use stacksnap_common::types::Resource;
 
 use super::functions::{Physical, Scope};
-use super::{Known, invalid};
+use super::invalid;
 use crate::fault::Fault;
 
 const KEYS: [&str; 9] = [
@@ -29,7 +29,7 @@ pub(super) fn read(
     declared: Option<&Map<String, Value>>,
     scope: &Scope<'_>,
     external: bool,
-    known: &Known,
+    before: &[Resource],
     kinds: &Kinds,
 ) -> Result<Vec<Resource>, Fault> {
     let none = Map::new();
@@ -42,7 +42,10 @@ pub(super) fn read(
         let definition = checked(name, definition, external)?;
         let id = match external_id(name, definition, scope)? {
             Some(id) => Some(id),
-            None => known.get(name).filter(|(kind, _)| definition["type"] == kind.as_str()).map(|(_, id)| id.clone()),
+            None => {
+                let same = |other: &&Resource| other.name == parsed && definition["type"] == other.kind.as_str();
+                before.iter().find(same).and_then(|before| before.external_id.clone())
+            }
         };
         physical.insert(name.clone(), id);
         names.push((parsed, definition));
