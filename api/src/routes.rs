@@ -20,7 +20,8 @@ use crate::auth::policy::{self as rule, Rule};
 use crate::auth::{admit, enforce};
 use crate::fault::Fault;
 use crate::stacks::{
-    abandon, actions, create, delete, environment, events, export, files, list, lookup, outputs, show, template, update,
+    abandon, actions, create, delete, environment, events, export, files, list, lookup, outputs, preview_update, show,
+    template, update,
 };
 use crate::{Api, base, health, operations, request_id, resources, snapshots, versions, webob};
 
@@ -51,6 +52,9 @@ fn list_of_routes() -> Vec<Route> {
             .put(rule::STACK_UPDATE, update::put)
             .patch_by_body(update::patch)
             .delete(rule::STACK_DELETE, delete::delete),
+        below(STACK, "/preview")
+            .put(rule::STACK_PREVIEW_UPDATE, preview_update::put)
+            .patch(rule::STACK_PREVIEW_UPDATE_PATCH, preview_update::patch),
         below(STACK, "/actions").post_by_body(actions::act),
         below(STACK, "/abandon").delete(rule::STACK_ABANDON, abandon::abandon),
         below(STACK, "/export").get(rule::STACK_EXPORT, export::export),

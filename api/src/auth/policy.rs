@@ -27,6 +27,8 @@ pub(crate) const STACK_UPDATE: Rule = member("stacks:update");
 pub(crate) const STACK_UPDATE_PATCH: Rule = member("stacks:update_patch");
 /// A PATCH that changes nothing: it has the stack's resources looked at again.
 pub(crate) const STACK_UPDATE_NO_CHANGE: Rule = member("stacks:update_no_change");
+pub(crate) const STACK_PREVIEW_UPDATE: Rule = member("stacks:preview_update");
+pub(crate) const STACK_PREVIEW_UPDATE_PATCH: Rule = member("stacks:preview_update_patch");
 pub(crate) const STACK_DELETE: Rule = member("stacks:delete");
 pub(crate) const STACK_ABANDON: Rule = member("stacks:abandon");
 pub(crate) const STACK_EXPORT: Rule = member("stacks:export");

@@ -17,6 +17,7 @@ mod given;
 pub(crate) mod list;
 pub(crate) mod lookup;
 pub(crate) mod outputs;
+pub(crate) mod preview_update;
 pub(crate) mod show;
 pub(crate) mod template;
 pub(crate) mod update;

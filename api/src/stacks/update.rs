@@ -90,7 +90,7 @@ struct Parts {
     files: Map<String, Value>,
 }
 
-fn parse(api: &Api, stack: &Stack, body: &Map<String, Value>, existing: bool) -> Result<NewUpdate, Fault> {
+pub(super) fn parse(api: &Api, stack: &Stack, body: &Map<String, Value>, existing: bool) -> Result<NewUpdate, Fault> {
     given::refuse(body)?;
     let parts = if existing { kept(stack, body)? } else { anew(body)? };
     let given = template::Given {

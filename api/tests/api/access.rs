@@ -48,6 +48,8 @@ async fn made() -> Made {
         (Method::PATCH, format!("{stack}/resources/data"), "member", "resource:mark_unhealthy"),
         (get.clone(), format!("{stack}/resources/data/events/x"), "reader", "events:show"),
         (Method::PUT, stack.clone(), "member", "stacks:update"),
+        (Method::PUT, format!("{stack}/preview"), "member", "stacks:preview_update"),
+        (Method::PATCH, format!("{stack}/preview"), "member", "stacks:preview_update_patch"),
         (Method::PATCH, stack.clone(), "member", "stacks:update_patch"),
         (get.clone(), format!("{stack}/resources"), "reader", "resource:index"),
         (get.clone(), format!("{stack}/resources/data"), "reader", "resource:show"),

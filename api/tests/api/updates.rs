@@ -81,6 +81,31 @@ async fn put_is_202_and_the_stack_is_what_it_was_until_all_was_found() {
 }
 
 #[tokio::test]
+async fn a_preview_says_what_an_update_would_do_and_does_nothing() {
+    let world = World::new();
+    let stack = world.stack("gold").await;
+    let preview = format!("{stack}/preview");
+    let reply = world.put(&preview, json!({"template": changed()})).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let changes = reply.json()["resource_changes"].clone();
+    let names = |key: &str| -> Vec<String> {
+        let found = changes[key].as_array().unwrap().iter();
+        found.map(|one| one["resource_name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(
+        ["unchanged", "updated", "replaced", "added", "deleted"].map(|key| names(key).join(" ")),
+        ["data", "logs", "", "more", "net"]
+    );
+    let added = &changes["added"][0];
+    assert_eq!((&added["resource_action"], &added["resource_status"]), (&json!("INIT"), &json!("COMPLETE")));
+    assert_eq!(added["resource_identity"]["path"], "/resources/more");
+    let nothing = world.patch(&preview, json!({})).await.json()["resource_changes"].clone();
+    assert_eq!(nothing["unchanged"].as_array().unwrap().len(), 3);
+    assert_eq!(world.put(&preview, json!({})).await.fault().2, "No template specified");
+    assert_eq!(world.status(&stack).await, "CREATE_COMPLETE");
+}
+
+#[tokio::test]
 async fn what_did_not_change_is_not_looked_at_again() {
     let world = World::new();
     let stack = world.stack("gold").await;
