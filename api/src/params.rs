@@ -59,8 +59,7 @@ impl Params {
                 false => format!("Only integer is acceptable by '{name}'."),
             })
         };
-        let given = self.get(name).map(str::trim).filter(|text| !text.is_empty());
-        given.map(|text| text.parse().map_err(|_| wrong(text))).transpose()
+        self.get(name).map(str::trim).map(|text| text.parse().map_err(|_| wrong(text))).transpose()
     }
 
     pub(crate) fn truth(&self, name: &str) -> Result<Option<bool>, Fault> {

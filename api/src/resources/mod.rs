@@ -3,6 +3,7 @@
 pub(crate) mod list;
 pub(crate) mod mark;
 pub(crate) mod metadata;
+pub(crate) mod routes;
 pub(crate) mod show;
 pub(crate) mod signal;
 

@@ -18,6 +18,7 @@ pub(crate) mod list;
 pub(crate) mod lookup;
 pub(crate) mod outputs;
 pub(crate) mod preview_update;
+pub(crate) mod routes;
 pub(crate) mod show;
 pub(crate) mod template;
 pub(crate) mod update;

@@ -5,8 +5,10 @@
 mod access;
 mod actions;
 mod adoption;
+mod bad_input;
 mod bodies;
 mod connections;
+mod document;
 mod lists;
 mod operations;
 mod snapshots;
