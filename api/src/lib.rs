@@ -36,7 +36,7 @@ mod webob;
 
 use std::sync::Arc;
 
-use stacksnap_common::config::Limits;
+use stacksnap_common::config::{Limits, Stacks};
 use stacksnap_common::metrics::Metrics;
 use stacksnap_common::store::Store;
 use tokio::sync::{Semaphore, watch};
@@ -58,6 +58,7 @@ pub struct Api {
     /// Who may do what; the defaults unless it is replaced.
     pub rules: Arc<auth::rules::Rules>,
     pub limits: Limits,
+    pub stacks: Stacks,
     /// How long callers may take to send a request.
     pub patience: Patience,
     /// What `/metrics` shows; without it there is no such page.
@@ -75,6 +76,7 @@ impl Api {
             identity,
             rules: Arc::default(),
             limits,
+            stacks: Stacks::default(),
             patience: Patience::default(),
             metrics: None,
             stopping: CancellationToken::new(),

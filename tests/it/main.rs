@@ -8,5 +8,6 @@ mod conformance;
 mod flow;
 mod lanes;
 mod operator;
+mod stacks;
 mod support;
 mod workers;

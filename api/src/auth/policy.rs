@@ -25,16 +25,36 @@ const fn reader_or_server(name: &'static str) -> Rule {
 
 pub(crate) const BUILD_INFO: Rule = reader("build_info:build_info");
 pub(crate) const STACK_INDEX: Rule = reader("stacks:index");
+pub(crate) const STACK_DETAIL: Rule = reader("stacks:detail");
 pub(crate) const STACK_CREATE: Rule = member("stacks:create");
 pub(crate) const STACK_LOOKUP: Rule = reader_or_server("stacks:lookup");
 pub(crate) const STACK_SHOW: Rule = reader("stacks:show");
+pub(crate) const STACK_UPDATE: Rule = member("stacks:update");
+pub(crate) const STACK_UPDATE_PATCH: Rule = member("stacks:update_patch");
+/// A PATCH that changes nothing: it has the stack's resources looked at again.
+pub(crate) const STACK_UPDATE_NO_CHANGE: Rule = member("stacks:update_no_change");
+pub(crate) const STACK_PREVIEW_UPDATE: Rule = member("stacks:preview_update");
+pub(crate) const STACK_PREVIEW_UPDATE_PATCH: Rule = member("stacks:preview_update_patch");
 pub(crate) const STACK_DELETE: Rule = member("stacks:delete");
+pub(crate) const STACK_ABANDON: Rule = member("stacks:abandon");
+pub(crate) const STACK_EXPORT: Rule = member("stacks:export");
 pub(crate) const STACK_TEMPLATE: Rule = reader("stacks:template");
 pub(crate) const STACK_ENVIRONMENT: Rule = reader("stacks:environment");
 pub(crate) const STACK_FILES: Rule = reader("stacks:files");
+pub(crate) const OUTPUT_INDEX: Rule = reader("stacks:list_outputs");
+pub(crate) const OUTPUT_SHOW: Rule = reader("stacks:show_output");
+pub(crate) const ACTION_SUSPEND: Rule = member("actions:suspend");
+pub(crate) const ACTION_RESUME: Rule = member("actions:resume");
+pub(crate) const ACTION_CHECK: Rule = reader("actions:check");
+pub(crate) const ACTION_CANCEL_UPDATE: Rule = member("actions:cancel_update");
+pub(crate) const ACTION_CANCEL_WITHOUT_ROLLBACK: Rule = member("actions:cancel_without_rollback");
 pub(crate) const EVENT_INDEX: Rule = reader("events:index");
+pub(crate) const EVENT_SHOW: Rule = reader("events:show");
 pub(crate) const RESOURCE_INDEX: Rule = reader("resource:index");
 pub(crate) const RESOURCE_SHOW: Rule = reader("resource:show");
+pub(crate) const RESOURCE_METADATA: Rule = reader("resource:metadata");
+pub(crate) const RESOURCE_SIGNAL: Rule = reader("resource:signal");
+pub(crate) const RESOURCE_MARK: Rule = member("resource:mark_unhealthy");
 pub(crate) const SNAPSHOT_CREATE: Rule = member("stacks:snapshot");
 pub(crate) const SNAPSHOT_INDEX: Rule = reader("stacks:list_snapshots");
 pub(crate) const SNAPSHOT_SHOW: Rule = reader("stacks:show_snapshot");

@@ -7,10 +7,10 @@
 //!
 //! Messages and types of errors are Heat's where Heat has them (`heat/common/exception.py`).
 
-mod environment;
+pub(crate) mod environment;
 mod functions;
 pub(crate) mod hidden;
-mod parameters;
+pub(crate) mod parameters;
 mod resources;
 mod text;
 mod version;
@@ -34,6 +34,9 @@ pub(crate) struct Given<'a> {
     pub(crate) files: &'a Map<String, Value>,
     pub(crate) stack_name: &'a StackName,
     pub(crate) project: &'a ProjectId,
+    /// What the stack has so far: of the same name and type, it goes on having its physical id where the template gives
+    /// none. Empty when a stack is created. To adopt: what there is to be adopted.
+    pub(crate) before: &'a [Resource],
     /// A stack's resources, at most.
     pub(crate) resources: usize,
 }
@@ -77,14 +80,14 @@ pub(crate) fn parse(given: &Given<'_>, kinds: &Kinds) -> Result<Parsed, Fault> {
         let why = format!("Request limit exceeded: a stack has at most {} resources.", given.resources);
         return Err(Fault::refused("RequestLimitExceeded", why));
     }
-    let resources = resources::read(declared, &scope, version::has_external_id(&template), kinds)?;
+    let resources = resources::read(declared, &scope, version::has_external_id(&template), given.before, kinds)?;
     section(&template, "outputs")?;
     Ok(Parsed { description, environment, parameters, resources, template: Value::Object(template) })
 }
 
-/// A stack's outputs with their values. One that can't be resolved has null and says why, as in Heat.
-pub(crate) fn outputs(stack: &Stack) -> Value {
-    let scope = Scope {
+/// What functions can refer to in a stack that is there.
+fn scope(stack: &Stack) -> Scope<'_> {
+    Scope {
         parameters: &stack.parameters,
         pseudo: vec![
             ("OS::stack_name", stack.name.to_string()),
@@ -92,9 +95,38 @@ pub(crate) fn outputs(stack: &Stack) -> Value {
             ("OS::stack_id", stack.id.to_string()),
         ],
         files: &stack.files,
-    };
-    let physical: functions::Physical =
-        stack.resources.iter().map(|resource| (resource.name.to_string(), resource.external_id.clone())).collect();
+    }
+}
+
+fn physical(stack: &Stack) -> functions::Physical {
+    stack.resources.iter().map(|resource| (resource.name.to_string(), resource.external_id.clone())).collect()
+}
+
+/// A resource's metadata, resolved; as the template has it where that can't be done.
+pub(crate) fn metadata(stack: &Stack, resource: &str) -> Value {
+    let given = &stack.template["resources"][resource]["metadata"];
+    if given.is_null() {
+        return json!({});
+    }
+    let (scope, physical) = (scope(stack), physical(stack));
+    let resolved = scope.resolver(Some(&physical)).resolve(given);
+    resolved.unwrap_or_else(|_| given.clone())
+}
+
+/// A template, or what it is part of, as an object: given as one, or as a text of YAML or JSON. `what` is how it is called
+/// in errors.
+pub(crate) fn object(what: &str, given: &Value) -> Result<Map<String, Value>, Fault> {
+    text::object(what, given)
+}
+
+/// A text of YAML or JSON, bounded like a template; or why it is none.
+pub(crate) fn read(text: &str) -> Result<Value, String> {
+    text::read(text)
+}
+
+/// A stack's outputs with their values. One that can't be resolved has null and says why, as in Heat.
+pub(crate) fn outputs(stack: &Stack) -> Value {
+    let (scope, physical) = (scope(stack), physical(stack));
     let mut resolver = scope.resolver(Some(&physical));
     let outputs = stack.template["outputs"].as_object();
     let shown = outputs.into_iter().flatten().map(|(key, output)| {

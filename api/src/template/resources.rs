@@ -29,6 +29,7 @@ pub(super) fn read(
     declared: Option<&Map<String, Value>>,
     scope: &Scope<'_>,
     external: bool,
+    before: &[Resource],
     kinds: &Kinds,
 ) -> Result<Vec<Resource>, Fault> {
     let none = Map::new();
@@ -39,7 +40,14 @@ pub(super) fn read(
         let parsed: ResourceName =
             name.parse().map_err(|error: stacksnap_common::ids::Invalid| invalid(error.to_string()))?;
         let definition = checked(name, definition, external)?;
-        physical.insert(name.clone(), external_id(name, definition, scope)?);
+        let id = match external_id(name, definition, scope)? {
+            Some(id) => Some(id),
+            None => {
+                let same = |other: &&Resource| other.name == parsed && definition["type"] == other.kind.as_str();
+                before.iter().find(same).and_then(|before| before.external_id.clone())
+            }
+        };
+        physical.insert(name.clone(), id);
         names.push((parsed, definition));
     }
     let mut resolver = scope.resolver(Some(&physical));

@@ -14,6 +14,7 @@ fn with(template: &Value, environment: &Value, parameters: &Value) -> Result<Par
         stack_name: &"s".parse().unwrap(),
         project: &"p".parse().unwrap(),
         resources: 100,
+        before: &[],
     };
     parse(&given, &Kinds::default())
 }
