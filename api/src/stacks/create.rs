@@ -55,6 +55,7 @@ fn parse(api: &Api, project: &ProjectId, body: &Map<String, Value>) -> Result<Ne
         parameters: body.get("parameters").unwrap_or(&Value::Null),
         files: &files,
         stack_name: &name,
+        before: &[],
         project,
         resources: api.limits.resources_per_stack as usize,
     };

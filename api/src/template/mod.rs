@@ -1,19 +1,20 @@
 //! HOT templates: from what a caller sends to the resources of a stack, resolved and checked.
 //!
-//! A template is YAML or JSON text, or an object (`text.rs`). Its version says what it may use. Parameters get their
-//! values from the request, the environment and their defaults (`parameters.rs`). Each resource then is read and its
-//! functions are resolved (`resources.rs`, `functions.rs`): what can't be resolved here is refused, never stored.
-//! Templates name what exists already: a resource that would have to be made is refused by its type's own rules.
+//! A template is YAML or JSON text, or an object (`text.rs`). Its version says what it may use (`language.rs`). Parameters
+//! get their values from the request, the environment and their defaults (`parameters.rs`), conditions theirs from them.
+//! Each resource then is read and its functions are resolved (`resources.rs`, `functions/`): what can't be resolved here
+//! is refused, never stored. Templates name what exists already; native types are made here, in the record alone
+//! (`common/src/native/`). What would have to be created in a cloud is refused.
 //!
 //! Messages and types of errors are Heat's where Heat has them (`heat/common/exception.py`).
 
 mod environment;
 mod functions;
 pub(crate) mod hidden;
+pub(crate) mod language;
 mod parameters;
 mod resources;
 mod text;
-mod version;
 
 use serde_json::{Map, Value, json};
 use stacksnap_common::ids::{ProjectId, StackName};
@@ -22,7 +23,8 @@ use stacksnap_common::record::Stack;
 use stacksnap_common::types::Resource;
 
 use crate::fault::Fault;
-use functions::Scope;
+use functions::{Conditions, Known, Resolver, Scope};
+use language::Version;
 
 /// What a request says of a stack to be made.
 pub(crate) struct Given<'a> {
@@ -34,6 +36,9 @@ pub(crate) struct Given<'a> {
     pub(crate) files: &'a Map<String, Value>,
     pub(crate) stack_name: &'a StackName,
     pub(crate) project: &'a ProjectId,
+    /// What the stack has so far: native resources keep their values, and what was adopted its physical ids. Empty when a
+    /// stack is created. To adopt: what there is to be adopted.
+    pub(crate) before: &'a [Resource],
     /// A stack's resources, at most.
     pub(crate) resources: usize,
 }
@@ -53,12 +58,9 @@ const SECTIONS: [&str; 7] =
 
 pub(crate) fn parse(given: &Given<'_>, kinds: &Kinds) -> Result<Parsed, Fault> {
     let template = text::object("Template", given.template)?;
-    version::check(&template)?;
+    let version = Version::of(&template)?;
     if let Some(section) = template.keys().find(|key| !SECTIONS.contains(&key.as_str())) {
         return Err(Fault::refused("InvalidTemplateSection", format!("The template section is invalid: {section}")));
-    }
-    if section(&template, "conditions")?.is_some_and(|conditions| !conditions.is_empty()) {
-        return Err(invalid("conditions are not resolved by this service; leave out what does not apply"));
     }
     let description = match template.get("description") {
         None | Some(Value::Null) => "No description".to_owned(),
@@ -67,24 +69,39 @@ pub(crate) fn parse(given: &Given<'_>, kinds: &Kinds) -> Result<Parsed, Fault> {
     };
     let environment = environment::parse(given.environment, given.parameters)?;
     let parameters = parameters::values(section(&template, "parameters")?, &environment)?;
-    let scope = Scope {
+    let mut scope = Scope {
+        version,
         parameters: &parameters,
         pseudo: vec![("OS::stack_name", given.stack_name.to_string()), ("OS::project_id", given.project.to_string())],
         files: given.files,
+        conditions: Conditions::default(),
     };
+    scope.conditions = Conditions::evaluate(section(&template, "conditions")?, &scope)?;
     let declared = section(&template, "resources")?;
     if declared.map_or(0, Map::len) > given.resources {
         let why = format!("Request limit exceeded: a stack has at most {} resources.", given.resources);
         return Err(Fault::refused("RequestLimitExceeded", why));
     }
-    let resources = resources::read(declared, &scope, version::has_external_id(&template), kinds)?;
+    let from = resources::From {
+        version,
+        kinds,
+        stack: given.stack_name,
+        before: given.before.iter().map(|resource| (resource.name.as_str(), resource)).collect(),
+    };
+    let resources = resources::read(declared, &from, &mut Resolver::new(&scope))?;
     section(&template, "outputs")?;
     Ok(Parsed { description, environment, parameters, resources, template: Value::Object(template) })
 }
 
 /// A stack's outputs with their values. One that can't be resolved has null and says why, as in Heat.
 pub(crate) fn outputs(stack: &Stack) -> Value {
-    let scope = Scope {
+    let (Some(template), Some(outputs)) = (stack.template.as_object(), stack.template["outputs"].as_object()) else {
+        return Value::Array(Vec::new());
+    };
+    // The record may be older than what is known of its version now.
+    let version = Version::of(template).unwrap_or(language::NEWTON);
+    let mut scope = Scope {
+        version,
         parameters: &stack.parameters,
         pseudo: vec![
             ("OS::stack_name", stack.name.to_string()),
@@ -92,24 +109,32 @@ pub(crate) fn outputs(stack: &Stack) -> Value {
             ("OS::stack_id", stack.id.to_string()),
         ],
         files: &stack.files,
+        conditions: Conditions::default(),
     };
-    let physical: functions::Physical =
-        stack.resources.iter().map(|resource| (resource.name.to_string(), resource.external_id.clone())).collect();
-    let mut resolver = scope.resolver(Some(&physical));
-    let outputs = stack.template["outputs"].as_object();
-    let shown = outputs.into_iter().flatten().map(|(key, output)| {
+    if let Ok(conditions) = Conditions::evaluate(stack.template["conditions"].as_object(), &scope) {
+        scope.conditions = conditions;
+    }
+    let known: Known =
+        stack.resources.iter().map(|resource| (resource.name.to_string(), resource.clone())).collect();
+    let mut resolver = Resolver::new(&scope);
+    let mut shown = Vec::new();
+    for (key, output) in outputs {
+        let condition = output.get("condition").filter(|condition| !condition.is_null());
+        if condition.is_some_and(|condition| resolver.is_true(condition).is_ok_and(|is| !is)) {
+            continue;
+        }
         let description = output["description"].as_str().unwrap_or("No description given");
-        let mut shown = json!({"output_key": key, "description": description});
-        match resolver.resolve(&output["value"]) {
-            Ok(value) => shown["output_value"] = value,
+        let mut one = json!({"output_key": key, "description": description});
+        match resolver.resolve(&output["value"], Some(&known)) {
+            Ok(value) => one["output_value"] = value,
             Err(why) => {
-                shown["output_value"] = Value::Null;
-                shown["output_error"] = why.text().into();
+                one["output_value"] = Value::Null;
+                one["output_error"] = why.text().into();
             }
         }
-        shown
-    });
-    Value::Array(shown.collect())
+        shown.push(one);
+    }
+    Value::Array(shown)
 }
 
 fn section<'a>(template: &'a Map<String, Value>, name: &str) -> Result<Option<&'a Map<String, Value>>, Fault> {

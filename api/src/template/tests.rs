@@ -12,6 +12,7 @@ fn with(template: &Value, environment: &Value, parameters: &Value) -> Result<Par
         parameters,
         files: files.as_object().unwrap(),
         stack_name: &"s".parse().unwrap(),
+        before: &[],
         project: &"p".parse().unwrap(),
         resources: 100,
     };
@@ -52,6 +53,7 @@ resources:
     properties: {server: main}
   net:
     type: OS::Neutron::Net
+    external_id: net-1
     properties:
       name: {str_replace: {template: "net of $s in $d", params: {$s: {get_param: "OS::stack_name"}, $d: {get_resource: data}}}}
 outputs:
