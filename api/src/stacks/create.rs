@@ -32,7 +32,7 @@ pub(crate) async fn create(State(api): State<Arc<Api>>, mut change: Change) -> R
     Ok(answer::send(api.store.create_stack(&change.request(&answer), &new).await?))
 }
 
-fn parse(api: &Api, project: &ProjectId, body: &Map<String, Value>) -> Result<NewStack, Fault> {
+pub(crate) fn parse(api: &Api, project: &ProjectId, body: &Map<String, Value>) -> Result<NewStack, Fault> {
     for (key, why) in [
         ("converge", "converge is not taken when a stack is created."),
         ("template_url", "template_url is not supported; give the template itself as template."),

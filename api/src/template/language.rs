@@ -36,12 +36,11 @@ const NAMES: [(&str, &str); 6] = [
     ("wallaby", "2021-04-16"),
 ];
 
-/// The newest, which generated templates are in.
-pub(crate) const LATEST: &str = "2021-04-16";
+/// What generated templates are in.
+pub(crate) const OLDEST_WITH_EXTERNAL_ID: &str = "2016-10-14";
 
 /// The first that has `external_id`, `condition` and `if`.
 pub(super) const NEWTON: Version = Version(5);
-pub(super) const OCATA: Version = Version(6);
 pub(super) const PIKE: Version = Version(7);
 /// The first whose `if` may lack its third part.
 pub(super) const WALLABY: Version = Version(10);
@@ -107,21 +106,20 @@ impl Version {
 }
 
 /// All names that a template can give: dates and releases, in order.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+fn names() -> impl Iterator<Item = &'static str> {
     DATES.iter().flat_map(|date| {
-        let release = NAMES.iter().find(|(_, of)| of == date).map(|(name, _)| *name);
-        std::iter::once(*date).chain(release)
+        std::iter::once(*date).chain(release(date))
     })
 }
 
-/// The other names of a version.
-pub(crate) fn aliases(name: &str) -> Vec<String> {
-    let other = NAMES.iter().find_map(|(release, date)| match name {
-        name if name == *date => Some(*release),
-        name if name == *release => Some(*date),
-        _ => None,
-    });
-    other.into_iter().map(|other| format!("heat_template_version.{other}")).collect()
+/// The versions by date, oldest first.
+pub(crate) fn dates() -> impl Iterator<Item = &'static str> {
+    DATES.into_iter()
+}
+
+/// The release that a version is also named after.
+pub(crate) fn release(date: &str) -> Option<&'static str> {
+    NAMES.iter().find(|(_, of)| *of == date).map(|(name, _)| *name)
 }
 
 pub(crate) struct Function {
@@ -135,6 +133,11 @@ pub(crate) struct Function {
 }
 
 impl Function {
+    /// Only conditions have it.
+    pub(crate) fn is_of_conditions(&self) -> bool {
+        self.conditions
+    }
+
     fn is_in(&self, version: Version) -> bool {
         !self.conditions
             && Version::since(self.since) <= version

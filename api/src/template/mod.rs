@@ -8,6 +8,7 @@
 //!
 //! Messages and types of errors are Heat's where Heat has them (`heat/common/exception.py`).
 
+mod constraints;
 mod environment;
 mod functions;
 pub(crate) mod hidden;
@@ -57,7 +58,47 @@ const SECTIONS: [&str; 7] =
     ["heat_template_version", "description", "parameter_groups", "parameters", "resources", "outputs", "conditions"];
 
 pub(crate) fn parse(given: &Given<'_>, kinds: &Kinds) -> Result<Parsed, Fault> {
-    let template = text::object("Template", given.template)?;
+    let Read { template, version, description } = read(given.template)?;
+    let environment = environment::parse(given.environment, given.parameters)?;
+    check_groups(&template)?;
+    let parameters = parameters::values(section(&template, "parameters")?, &environment)?;
+    let resources = resources(given, kinds, &template, version, &parameters)?;
+    Ok(Parsed { description, environment, parameters, resources, template: Value::Object(template) })
+}
+
+/// What `POST /validate` answers: the template's parameters, with what is wrong with it refused. Where values are missing
+/// the resources can't be resolved, and only the template's form is checked.
+pub(crate) fn validate(given: &Given<'_>, kinds: &Kinds) -> Result<Value, Fault> {
+    let Read { template, version, .. } = read(given.template)?;
+    let environment = environment::parse(given.environment, given.parameters)?;
+    check_groups(&template)?;
+    let declared = section(&template, "parameters")?;
+    let values = parameters::some_values(declared, &environment)?;
+    if values.len() == declared.map_or(0, Map::len) {
+        resources(given, kinds, &template, version, &values)?;
+    } else {
+        resources::check_forms(section(&template, "resources")?, version)?;
+    }
+    let mut answer = json!({
+        "Description": template.get("description").cloned().unwrap_or_else(|| "".into()),
+        "Parameters": parameters::described(declared, &environment)?,
+    });
+    if let Some(groups) = template.get("parameter_groups").filter(|groups| !groups.is_null()) {
+        answer["ParameterGroups"] = groups.clone();
+    }
+    answer["Environment"] = hidden::environment(&Value::Object(template), &environment);
+    Ok(answer)
+}
+
+/// A template, as far as it can be read without values.
+struct Read {
+    template: Map<String, Value>,
+    version: Version,
+    description: String,
+}
+
+fn read(given: &Value) -> Result<Read, Fault> {
+    let template = text::object("Template", given)?;
     let version = Version::of(&template)?;
     if let Some(section) = template.keys().find(|key| !SECTIONS.contains(&key.as_str())) {
         return Err(Fault::refused("InvalidTemplateSection", format!("The template section is invalid: {section}")));
@@ -67,17 +108,58 @@ pub(crate) fn parse(given: &Given<'_>, kinds: &Kinds) -> Result<Parsed, Fault> {
         Some(Value::String(text)) => text.clone(),
         Some(_) => return Err(invalid("description must be a string")),
     };
-    let environment = environment::parse(given.environment, given.parameters)?;
-    let parameters = parameters::values(section(&template, "parameters")?, &environment)?;
+    section(&template, "outputs")?;
+    Ok(Read { template, version, description })
+}
+
+/// Parameter groups say how to show parameters: each names some that there are, and none twice
+/// (`heat/engine/parameter_groups.py`).
+fn check_groups(template: &Map<String, Value>) -> Result<(), Fault> {
+    let groups = match template.get("parameter_groups") {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::Array(groups)) => groups,
+        Some(_) => return Err(invalid("parameter_groups: The parameter_groups should be a list.")),
+    };
+    let declared = section(template, "parameters")?;
+    let mut seen = std::collections::BTreeSet::new();
+    for group in groups {
+        let label = group["label"].as_str().unwrap_or_default();
+        let Some(names) = group["parameters"].as_array() else {
+            return Err(invalid(format!(
+                "parameter_groups.{label}: The parameters of parameter group should be a list."
+            )));
+        };
+        for name in names {
+            let name = name.as_str().unwrap_or_default();
+            if !declared.is_some_and(|declared| declared.contains_key(name)) {
+                let why = "The grouped parameter does not reference a valid parameter.";
+                return Err(invalid(format!("parameter_groups.{label}: {why} ({name})")));
+            }
+            if !seen.insert(name) {
+                let why = "parameter must be a part of only one parameter group.";
+                return Err(invalid(format!("parameter_groups.{label}: The {name} {why}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn resources(
+    given: &Given<'_>,
+    kinds: &Kinds,
+    template: &Map<String, Value>,
+    version: Version,
+    parameters: &Map<String, Value>,
+) -> Result<Vec<Resource>, Fault> {
     let mut scope = Scope {
         version,
-        parameters: &parameters,
+        parameters,
         pseudo: vec![("OS::stack_name", given.stack_name.to_string()), ("OS::project_id", given.project.to_string())],
         files: given.files,
         conditions: Conditions::default(),
     };
-    scope.conditions = Conditions::evaluate(section(&template, "conditions")?, &scope)?;
-    let declared = section(&template, "resources")?;
+    scope.conditions = Conditions::evaluate(section(template, "conditions")?, &scope)?;
+    let declared = section(template, "resources")?;
     if declared.map_or(0, Map::len) > given.resources {
         let why = format!("Request limit exceeded: a stack has at most {} resources.", given.resources);
         return Err(Fault::refused("RequestLimitExceeded", why));
@@ -88,9 +170,7 @@ pub(crate) fn parse(given: &Given<'_>, kinds: &Kinds) -> Result<Parsed, Fault> {
         stack: given.stack_name,
         before: given.before.iter().map(|resource| (resource.name.as_str(), resource)).collect(),
     };
-    let resources = resources::read(declared, &from, &mut Resolver::new(&scope))?;
-    section(&template, "outputs")?;
-    Ok(Parsed { description, environment, parameters, resources, template: Value::Object(template) })
+    resources::read(declared, &from, &mut Resolver::new(&scope))
 }
 
 /// A stack's outputs with their values. One that can't be resolved has null and says why, as in Heat.

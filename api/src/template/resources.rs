@@ -81,6 +81,20 @@ pub(super) fn read(
     Ok(resources)
 }
 
+/// Checks what can be checked of resources without any value.
+pub(super) fn check_forms(declared: Option<&Map<String, Value>>, version: Version) -> Result<(), Fault> {
+    for (name, definition) in declared.into_iter().flatten() {
+        let definition = checked(name, definition, version)?;
+        map(&format!("resources.{name}.properties"), definition.get("properties")).map(drop)?;
+        let parsed: ResourceName =
+            name.parse().map_err(|error: stacksnap_common::ids::Invalid| invalid(error.to_string()))?;
+        if let Some(declared) = declared {
+            depends_on(&parsed, definition, declared)?;
+        }
+    }
+    Ok(())
+}
+
 /// A resource with its name, type and dependencies, and nothing that has to be resolved.
 fn begun(
     name: &str,

@@ -19,7 +19,7 @@ use crate::template::language;
 
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
-    At(name): At<String>,
+    At((_, name)): At<(String, String)>,
     params: Params,
     _: NoBody,
 ) -> Result<Json<Value>, Fault> {
@@ -41,7 +41,7 @@ pub(crate) async fn show(
 /// A parameter for each property, and an output for each attribute.
 pub(crate) async fn template(
     State(api): State<Arc<Api>>,
-    At(name): At<String>,
+    At((_, name)): At<(String, String)>,
     params: Params,
     _: NoBody,
 ) -> Result<Json<Value>, Fault> {

@@ -5,16 +5,35 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Map, Value};
+use stacksnap_common::ids::StackName;
 
 use crate::Api;
 use crate::body::Change;
 use crate::fault::Fault;
-use crate::stacks::create;
-use crate::template;
+use crate::template::{self, Given};
 
 pub(crate) async fn validate(State(api): State<Arc<Api>>, mut change: Change) -> Result<Json<Value>, Fault> {
-    let mut body: Map<String, Value> = change.required()?;
+    let body = change.required()?;
+    let part = |key: &str| body.get(key).unwrap_or(&Value::Null);
+    if part("template").is_null() {
+        return Err(Fault::bad_request("No template specified"));
+    }
+    let files = match part("files") {
+        Value::Null => Map::new(),
+        Value::Object(files) => files.clone(),
+        _ => return Err(Fault::bad_request("files must be an object.")),
+    };
     // The name that Heat gives the stack that it tries.
-    body.insert("stack_name".to_owned(), "dummy".into());
-    create::given(&api, change.project(), &body, &[], |given| template::validate(given, &api.store.kinds)).map(Json)
+    let name: StackName = "dummy".parse().map_err(|_| Fault::internal())?;
+    let given = Given {
+        template: part("template"),
+        environment: part("environment"),
+        parameters: part("parameters"),
+        files: &files,
+        stack_name: &name,
+        project: change.project(),
+        before: &[],
+        resources: api.limits.resources_per_stack as usize,
+    };
+    template::validate(&given, &api.store.kinds).map(Json)
 }
