@@ -14,17 +14,14 @@ use crate::routes::Route;
 const NONE_MADE: &str = "It is none of a kind that this service makes.";
 
 pub(crate) fn routes() -> Vec<Route> {
-    let missing = |id, text| Doc::new(id, text).answers_any(200, "Never: there are none.").refuses(404, "There is none.");
+    let missing =
+        |id, text| Doc::new(id, text).answers_any(200, "Never: there are none.").refuses(404, "There is none.");
     vec![
         Route::new("/software_configs")
             .get(rule::CONFIG_INDEX, configs)
             .doc(Doc::new("list_software_configs", "Lists software configs: none").answers_any(200, "An empty list."))
             .post(rule::CONFIG_CREATE, make_config)
-            .doc(
-                Doc::new("create_software_config", "Refused")
-                    .answers_any(200, "Never.")
-                    .refuses(400, NONE_MADE),
-            ),
+            .doc(Doc::new("create_software_config", "Refused").answers_any(200, "Never.").refuses(400, NONE_MADE)),
         Route::new("/software_configs/{config_id}")
             .get(rule::CONFIG_SHOW, config)
             .doc(missing("show_software_config", "Shows a software config: there is none")),
@@ -35,11 +32,7 @@ pub(crate) fn routes() -> Vec<Route> {
                     .answers_any(200, "An empty list."),
             )
             .post(rule::DEPLOYMENT_CREATE, make_deployment)
-            .doc(
-                Doc::new("create_software_deployment", "Refused")
-                    .answers_any(200, "Never.")
-                    .refuses(400, NONE_MADE),
-            ),
+            .doc(Doc::new("create_software_deployment", "Refused").answers_any(200, "Never.").refuses(400, NONE_MADE)),
         Route::new("/software_deployments/{deployment_id}")
             .get(rule::DEPLOYMENT_SHOW, deployment)
             .doc(missing("show_software_deployment", "Shows a software deployment: there is none")),

@@ -19,7 +19,8 @@ use crate::auth::{Role, admit};
 use crate::fault::Fault;
 use crate::openapi::browser;
 use crate::{
-    Api, base, health, operations, request_id, resources, services, snapshots, software, stacks, templates, versions, webob,
+    Api, base, health, operations, request_id, resources, services, snapshots, software, stacks, templates, versions,
+    webob,
 };
 
 /// The routes of one kind of thing.

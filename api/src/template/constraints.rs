@@ -47,7 +47,10 @@ impl<'a> Constraint<'a> {
                     return Err("min/max must be numeric".to_owned());
                 }
                 if self.number("min").is_none() && self.number("max").is_none() {
-                    return Err(format!("A {} constraint must have a min value and/or a max value specified.", self.kind));
+                    return Err(format!(
+                        "A {} constraint must have a min value and/or a max value specified.",
+                        self.kind
+                    ));
                 }
                 Ok(())
             }
@@ -90,9 +93,8 @@ impl<'a> Constraint<'a> {
     }
 
     fn why_not(&self, value: &Value) -> Result<Option<String>, String> {
-        let within = |of: f64| {
-            self.number("min").is_none_or(|min| of >= min) && self.number("max").is_none_or(|max| of <= max)
-        };
+        let within =
+            |of: f64| self.number("min").is_none_or(|min| of >= min) && self.number("max").is_none_or(|max| of <= max);
         let bound = |key: &str| {
             self.rule.get(key).filter(|value| !value.is_null()).map_or_else(|| "None".to_owned(), Value::to_string)
         };
@@ -111,9 +113,7 @@ impl<'a> Constraint<'a> {
                 };
                 (!within(length as f64)).then(|| format!("length ({length}) is out of range {}", range()))
             }
-            "range" => {
-                (!value.as_f64().is_some_and(within)).then(|| format!("{value} is out of range {}", range()))
-            }
+            "range" => (!value.as_f64().is_some_and(within)).then(|| format!("{value} is out of range {}", range())),
             "modulo" => {
                 let (step, offset) = (self.number("step").unwrap_or(1.0), self.number("offset").unwrap_or(0.0));
                 let fits = value.as_f64().is_some_and(|value| (value - offset).rem_euclid(step.abs()) == 0.0);
@@ -163,7 +163,8 @@ impl<'a> Constraint<'a> {
             _ => {}
         }
         if let Some(text) = self.description {
-            let before = shown.get("ConstraintDescription").and_then(Value::as_str).map(|before| format!("{before} {text}"));
+            let before =
+                shown.get("ConstraintDescription").and_then(Value::as_str).map(|before| format!("{before} {text}"));
             shown["ConstraintDescription"] = before.unwrap_or_else(|| text.to_owned()).into();
         }
     }

@@ -53,20 +53,20 @@ impl Version {
 
     /// Of a template. What it says is in Heat's words.
     pub(super) fn of(template: &Map<String, Value>) -> Result<Self, Fault> {
-        let wrong = |why: String| {
-            Fault::refused("InvalidTemplateVersion", format!("The template version is invalid: {why}"))
-        };
+        let wrong =
+            |why: String| Fault::refused("InvalidTemplateVersion", format!("The template version is invalid: {why}"));
         match template.get("heat_template_version") {
-            Some(given) => given
-                .as_str().and_then(Self::named).ok_or_else(|| {
+            Some(given) => given.as_str().and_then(Self::named).ok_or_else(|| {
                 let given: String = given.as_str().map_or_else(|| given.to_string(), str::to_owned);
                 let given: String = given.chars().take(80).collect();
                 let known = names().collect::<Vec<_>>().join(", ");
-                wrong(format!("\"heat_template_version: {given}\". \"heat_template_version\" should be one of: {known}"))
+                wrong(format!(
+                    "\"heat_template_version: {given}\". \"heat_template_version\" should be one of: {known}"
+                ))
             }),
-            None if template.contains_key("AWSTemplateFormatVersion") => {
-                Err(wrong("AWSTemplateFormatVersion is not taken by this service; give heat_template_version".to_owned()))
-            }
+            None if template.contains_key("AWSTemplateFormatVersion") => Err(wrong(
+                "AWSTemplateFormatVersion is not taken by this service; give heat_template_version".to_owned(),
+            )),
             None => Err(wrong("Template version was not provided".to_owned())),
         }
     }
@@ -107,9 +107,7 @@ impl Version {
 
 /// All names that a template can give: dates and releases, in order.
 fn names() -> impl Iterator<Item = &'static str> {
-    DATES.iter().flat_map(|date| {
-        std::iter::once(*date).chain(release(date))
-    })
+    DATES.iter().flat_map(|date| std::iter::once(*date).chain(release(date)))
 }
 
 /// The versions by date, oldest first.

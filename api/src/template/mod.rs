@@ -194,8 +194,7 @@ pub(crate) fn outputs(stack: &Stack) -> Value {
     if let Ok(conditions) = Conditions::evaluate(stack.template["conditions"].as_object(), &scope) {
         scope.conditions = conditions;
     }
-    let known: Known =
-        stack.resources.iter().map(|resource| (resource.name.to_string(), resource.clone())).collect();
+    let known: Known = stack.resources.iter().map(|resource| (resource.name.to_string(), resource.clone())).collect();
     let mut resolver = Resolver::new(&scope);
     let mut shown = Vec::new();
     for (key, output) in outputs {

@@ -59,8 +59,8 @@ pub(super) fn read(
         let here: Vec<&str> = definitions.iter().map(|(name, _)| *name).collect();
         resources.push(begun(name, definition, declared, &here, resolver)?);
     }
-    let levels = plan::levels(&resources)
-        .map_err(|circle| Fault::refused("CircularDependencyException", circle.to_string()))?;
+    let levels =
+        plan::levels(&resources).map_err(|circle| Fault::refused("CircularDependencyException", circle.to_string()))?;
     let mut order: Vec<usize> = (0..resources.len()).collect();
     order.sort_by_key(|place| levels[*place]);
     let mut known = Known::new();
@@ -103,7 +103,8 @@ fn begun(
     here: &[&str],
     resolver: &mut Resolver<'_>,
 ) -> Result<Resource, Fault> {
-    let name: ResourceName = name.parse().map_err(|error: stacksnap_common::ids::Invalid| invalid(error.to_string()))?;
+    let name: ResourceName =
+        name.parse().map_err(|error: stacksnap_common::ids::Invalid| invalid(error.to_string()))?;
     let mut depends_on = depends_on(&name, definition, declared)?;
     // What a false condition leaves out is not waited for.
     depends_on.retain(|need| here.contains(&need.as_str()));

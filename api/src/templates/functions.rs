@@ -9,7 +9,11 @@ use crate::fault::Fault;
 use crate::params::{At, Params};
 use crate::template::language::Version;
 
-pub(crate) async fn list(At((_, version)): At<(String, String)>, params: Params, _: NoBody) -> Result<Json<Value>, Fault> {
+pub(crate) async fn list(
+    At((_, version)): At<(String, String)>,
+    params: Params,
+    _: NoBody,
+) -> Result<Json<Value>, Fault> {
     let conditions = params.truth("with_condition_func")?.unwrap_or(false);
     let named = version.strip_prefix("heat_template_version.").and_then(Version::named);
     let known = named.ok_or_else(|| {

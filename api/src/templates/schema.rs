@@ -49,7 +49,9 @@ pub(crate) async fn template(
         None | Some("cfn") => false,
         Some("hot") => true,
         Some(other) => {
-            let why = format!("Template type is not supported: Invalid template type \"{other}\", valid types are: cfn, hot.");
+            let why = format!(
+                "Template type is not supported: Invalid template type \"{other}\", valid types are: cfn, hot."
+            );
             return Err(Fault::bad_request(why));
         }
     };
@@ -63,7 +65,11 @@ pub(crate) async fn template(
     let output = |(attribute, one): (&String, &Value)| {
         let text = one["description"].clone();
         let value = call(if hot { "get_attr" } else { "Fn::GetAtt" }, json!([short, attribute]));
-        let one = if hot { json!({"description": text, "value": value}) } else { json!({"Description": text, "Value": value}) };
+        let one = if hot {
+            json!({"description": text, "value": value})
+        } else {
+            json!({"Description": text, "Value": value})
+        };
         (attribute.clone(), one)
     };
     let outputs: Map<_, _> = attributes.iter().map(output).collect();

@@ -50,7 +50,8 @@ pub(crate) async fn list(State(api): State<Arc<Api>>, params: Params, _: NoBody)
         None => None,
     };
     let wanted = |name: &&str| {
-        status.is_none_or(|status| status == "SUPPORTED") && pattern.as_ref().is_none_or(|pattern| pattern.is_match(name))
+        status.is_none_or(|status| status == "SUPPORTED")
+            && pattern.as_ref().is_none_or(|pattern| pattern.is_match(name))
     };
     let names = names(&api.store.kinds);
     let found = names.into_iter().filter(wanted).map(|name| match describe {

@@ -8,7 +8,8 @@ use crate::template::language;
 
 pub(crate) async fn list(_: NoBody) -> Json<Value> {
     let versions = language::dates().map(|date| {
-        let aliases: Vec<_> = language::release(date).into_iter().map(|name| format!("heat_template_version.{name}")).collect();
+        let aliases: Vec<_> =
+            language::release(date).into_iter().map(|name| format!("heat_template_version.{name}")).collect();
         json!({"version": format!("heat_template_version.{date}"), "type": "hot", "aliases": aliases})
     });
     Json(json!({"template_versions": versions.collect::<Vec<_>>()}))

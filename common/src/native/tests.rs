@@ -178,7 +178,8 @@ fn what_is_wrong_is_said_in_heats_words() {
         (
             RANDOM_STRING,
             json!({"length": 2, "character_classes": [{"class": "digits", "min": 3}]}),
-            "Length property cannot be smaller than combined character class and character sequence minimums".to_owned(),
+            "Length property cannot be smaller than combined character class and character sequence minimums"
+                .to_owned(),
         ),
         (RANDOM_STRING, json!({"character_classes": []}), "There are no characters to make the string of".to_owned()),
     ] {

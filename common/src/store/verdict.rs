@@ -95,15 +95,17 @@ impl Store {
         let artifacts = self.artifacts(&op.project, snapshot).await?;
         let cut_lost = self.items_where(op, |item| item.cut_lost).await?.next().is_some();
         let protected: Vec<&Artifact> = artifacts.iter().filter(|artifact| artifact.protected).collect();
-        let cuts =
-            || protected.iter().filter(|artifact| !artifact.inline).filter_map(|artifact| artifact.cut_at.map(|at| at.0));
+        let cuts = || {
+            protected.iter().filter(|artifact| !artifact.inline).filter_map(|artifact| artifact.cut_at.map(|at| at.0))
+        };
         let unprotected = artifacts
             .iter()
             .filter(|artifact| !artifact.protected)
             .map(|artifact| format!("{} ({})", artifact.resource, artifact.why.as_deref().unwrap_or("no reason given")))
             .collect();
         // Native resources are captured together, in the commit that begins: they are of one moment, and of no other's.
-        let (inline, outside): (Vec<&&Artifact>, Vec<&&Artifact>) = protected.iter().partition(|artifact| artifact.inline);
+        let (inline, outside): (Vec<&&Artifact>, Vec<&&Artifact>) =
+            protected.iter().partition(|artifact| artifact.inline);
         let level = outside.iter().map(|artifact| artifact.consistency).min();
         let level = level.or_else(|| inline.iter().map(|artifact| artifact.consistency).min());
         let can_freeze = |artifact: &&Artifact| self.kinds.get(&artifact.kind).is_some_and(|kind| kind.quiesce);

@@ -92,7 +92,9 @@ impl Evaluation<'_, '_> {
 
     fn evaluate(&mut self, condition: &Value) -> Result<bool, Wrong> {
         let invalid = |condition: &Value| {
-            let why = format!("Invalid condition {condition}: it is no condition's name, no function of conditions, and not true or false");
+            let why = format!(
+                "Invalid condition {condition}: it is no condition's name, no function of conditions, and not true or false"
+            );
             Wrong::new(why)
         };
         let object = match condition {

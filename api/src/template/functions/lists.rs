@@ -10,7 +10,9 @@ impl Resolver<'_> {
     pub(super) fn repeat(&mut self, argument: &Value, known: Option<&Known>) -> Result<Value, Wrong> {
         let Some(map) = argument.as_object() else { return Err(Wrong::new("Arguments to \"repeat\" must be a map")) };
         let (Some(template), Some(for_each)) = (map.get("template"), map.get("for_each")) else {
-            return Err(Wrong::new("\"repeat\" syntax should be repeat: template: This is %var%; for_each: %var%: ['a', 'b', 'c']"));
+            return Err(Wrong::new(
+                "\"repeat\" syntax should be repeat: template: This is %var%; for_each: %var%: ['a', 'b', 'c']",
+            ));
         };
         let template = self.resolve(template, known)?;
         let Value::Object(for_each) = self.resolve(for_each, known)? else {

@@ -117,7 +117,9 @@ impl<'a> Resolver<'a> {
             Ok(true) => Ok(Some((name, argument))),
             Ok(false) => Ok(None),
             Err(()) => {
-                let why = format!("The template version is invalid: The function {name} is not supported in this version of HOT.");
+                let why = format!(
+                    "The template version is invalid: The function {name} is not supported in this version of HOT."
+                );
                 Err(Wrong::of("InvalidTemplateVersion", why))
             }
         }
@@ -159,9 +161,9 @@ impl<'a> Resolver<'a> {
             "list_concat" | "list_concat_unique" => lists::concat(name, &given),
             "filter" => lists::filter(&given),
             "contains" => conditions::contains(&given).map(Value::Bool),
-            other => Err(Wrong::new(format!(
-                "the function {other} is not resolved by this service; write the value itself"
-            ))),
+            other => {
+                Err(Wrong::new(format!("the function {other} is not resolved by this service; write the value itself")))
+            }
         }
     }
 }

@@ -79,10 +79,15 @@ impl Resolver<'_> {
     /// `list_join` and `Fn::Join`: a delimiter, then one or more lists.
     pub(super) fn list_join(&mut self, given: &Value) -> Result<Value, Wrong> {
         let wrong = || {
-            Wrong::new("Incorrect arguments to \"list_join\" should be: \"list_join\" : [ \" \", [ \"str1\", \"str2\"] ...]")
+            Wrong::new(
+                "Incorrect arguments to \"list_join\" should be: \"list_join\" : [ \" \", [ \"str1\", \"str2\"] ...]",
+            )
         };
-        let (delimiter, lists) =
-            given.as_array().and_then(|list| list.split_first()).filter(|(_, lists)| !lists.is_empty()).ok_or_else(wrong)?;
+        let (delimiter, lists) = given
+            .as_array()
+            .and_then(|list| list.split_first())
+            .filter(|(_, lists)| !lists.is_empty())
+            .ok_or_else(wrong)?;
         let Value::String(delimiter) = delimiter else {
             return Err(Wrong::new("\"list_join\" delimiter must be a string"));
         };
@@ -102,8 +107,11 @@ impl Resolver<'_> {
 
 /// `[delimiter, text]`, or with a place behind it one of the parts.
 pub(super) fn str_split(given: &Value) -> Result<Value, Wrong> {
-    let wrong =
-        || Wrong::new("Incorrect arguments to \"str_split\" should be: \"str_split\" : [ \",\", \"apples,pears\", <index>]");
+    let wrong = || {
+        Wrong::new(
+            "Incorrect arguments to \"str_split\" should be: \"str_split\" : [ \",\", \"apples,pears\", <index>]",
+        )
+    };
     let list = given.as_array().ok_or_else(wrong)?;
     let (delimiter, rest) = list.split_first().ok_or_else(wrong)?;
     let (text, at) = rest.split_first().ok_or_else(wrong)?;

@@ -159,8 +159,10 @@ async fn not_in_manifest(ctx: &Ctx, artifact: &Artifact) -> Result<Option<String
         Err(error) => return Ok(Some(format!("the snapshot's manifest can't be read: {error}"))),
     };
     let same = |kept: &Artifact| {
-        let value = |artifact: &Artifact| -> (Option<String>, Value) { (artifact.digest.clone(), artifact.data.clone()) };
+        let value =
+            |artifact: &Artifact| -> (Option<String>, Value) { (artifact.digest.clone(), artifact.data.clone()) };
         kept.resource == artifact.resource && value(kept) == value(artifact)
     };
-    Ok((!manifest.artifacts.iter().any(same)).then(|| "the snapshot's manifest does not hold the same value".to_owned()))
+    Ok((!manifest.artifacts.iter().any(same))
+        .then(|| "the snapshot's manifest does not hold the same value".to_owned()))
 }
