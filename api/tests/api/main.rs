@@ -11,3 +11,4 @@ mod operations;
 mod snapshots;
 mod stacks;
 mod support;
+mod templates;
