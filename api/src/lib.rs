@@ -8,7 +8,8 @@
 //! - `routes/`: all routes, each noun's from its own `routes.rs`: path, rule, what answers, documentation. `openapi/`: the
 //!   document that is made of them.
 //! - `stacks/`, `resources/`, `snapshots/`, `operations/`: one verb a file; `view.rs` is what it looks like in JSON.
-//! - `template/`: HOT, from text to checked resources.
+//! - `template/`: HOT, from text to checked resources. `templates/`: what is asked about templates before there is a stack.
+//! - `services.rs`, `software.rs`: what Heat has beside stacks, as far as clients ask for it.
 //! - `auth/`: who calls and what they may. `idempotency.rs`: the same change sent again.
 //! - `body.rs` and `json.rs`, `params.rs`, `base.rs`: what a request says. `answer.rs`, `fault.rs`, `webob.rs`: what it is told.
 //! - `health.rs`, `versions.rs`: what is asked without a project.
@@ -28,9 +29,12 @@ mod request_id;
 mod resources;
 mod routes;
 mod serve;
+mod services;
 mod snapshots;
+mod software;
 mod stacks;
 mod template;
+mod templates;
 mod versions;
 mod webob;
 

@@ -23,6 +23,9 @@ pub struct Resource {
     pub depends_on: Vec<ResourceName>,
     #[serde(default)]
     pub pool: PoolName,
+    /// What the service itself keeps of it: of a native type its state; see `native/`. Else `Null`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub data: Value,
 }
 
 /// What becomes of a stack's resources when its definition changes. Names, each in the order of the new definition; those
@@ -111,6 +114,9 @@ pub struct Artifact {
     /// What a person should know: files that changed while they were copied, what could not be read. At most 1,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// All of it is in `data`: it has nothing outside that would have to be looked for, verified or removed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inline: bool,
     /// The driver's own.
     #[serde(default)]
     pub data: Value,
@@ -134,6 +140,7 @@ impl Artifact {
             files: 0,
             digest: None,
             warnings: Vec::new(),
+            inline: false,
             data: Value::Null,
         }
     }
@@ -146,6 +153,9 @@ impl Artifact {
 
     /// The steps whose effects a discard of this artifact has to look for.
     pub fn made_by(&self) -> Vec<StepId> {
+        if self.inline {
+            return Vec::new();
+        }
         if self.protected {
             return vec![self.step];
         }

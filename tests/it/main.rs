@@ -7,6 +7,7 @@ mod config;
 mod conformance;
 mod flow;
 mod lanes;
+mod native;
 mod operator;
 mod stacks;
 mod support;

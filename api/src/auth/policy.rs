@@ -23,6 +23,10 @@ const fn reader_or_server(name: &'static str) -> Rule {
     Rule { name, default: "rule:project_reader or (role:heat_stack_user and project_id:%(project_id)s)" }
 }
 
+const fn admin(name: &'static str) -> Rule {
+    Rule { name, role: Role::Admin }
+}
+
 pub(crate) const BUILD_INFO: Rule = reader("build_info:build_info");
 pub(crate) const STACK_INDEX: Rule = reader("stacks:index");
 pub(crate) const STACK_DETAIL: Rule = reader("stacks:detail");
@@ -48,6 +52,20 @@ pub(crate) const ACTION_RESUME: Rule = member("actions:resume");
 pub(crate) const ACTION_CHECK: Rule = reader("actions:check");
 pub(crate) const ACTION_CANCEL_UPDATE: Rule = member("actions:cancel_update");
 pub(crate) const ACTION_CANCEL_WITHOUT_ROLLBACK: Rule = member("actions:cancel_without_rollback");
+pub(crate) const STACK_PREVIEW: Rule = reader("stacks:preview");
+pub(crate) const TEMPLATE_VALIDATE: Rule = member("stacks:validate_template");
+pub(crate) const TYPE_INDEX: Rule = reader("stacks:list_resource_types");
+pub(crate) const TYPE_SHOW: Rule = reader("stacks:resource_schema");
+pub(crate) const TYPE_TEMPLATE: Rule = member("stacks:generate_template");
+pub(crate) const VERSION_INDEX: Rule = reader("stacks:list_template_versions");
+pub(crate) const FUNCTION_INDEX: Rule = reader("stacks:list_template_functions");
+pub(crate) const SERVICE_INDEX: Rule = admin("service:index");
+pub(crate) const CONFIG_INDEX: Rule = reader("software_configs:index");
+pub(crate) const CONFIG_SHOW: Rule = reader("software_configs:show");
+pub(crate) const CONFIG_CREATE: Rule = member("software_configs:create");
+pub(crate) const DEPLOYMENT_INDEX: Rule = reader("software_deployments:index");
+pub(crate) const DEPLOYMENT_SHOW: Rule = reader("software_deployments:show");
+pub(crate) const DEPLOYMENT_CREATE: Rule = member("software_deployments:create");
 pub(crate) const EVENT_INDEX: Rule = reader("events:index");
 pub(crate) const EVENT_SHOW: Rule = reader("events:show");
 pub(crate) const RESOURCE_INDEX: Rule = reader("resource:index");

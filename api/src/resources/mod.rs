@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use stacksnap_common::clock::rfc3339;
+use stacksnap_common::native;
 use stacksnap_common::record::{ResourceShown, Shown, Stack, Status};
 use stacksnap_common::types::Resource;
 
@@ -42,13 +43,26 @@ fn view(base: &Base, stack: &Stack, resource: &Resource, states: &BTreeMap<Strin
         "creation_time": rfc3339(times.created_at),
         "logical_resource_id": resource.name,
         "resource_name": resource.name,
-        "physical_resource_id": resource.external_id.as_deref().unwrap_or_default(),
+        "physical_resource_id": physical_id(resource, state),
         "resource_status": shown.word(),
         "resource_status_reason": shown.reason,
         "resource_type": resource.kind,
         "links": [link(&format!("{href}/resources/{}", resource.name), "self"), link(&href, "stack")],
         "required_by": required_by,
     })
+}
+
+/// What was not begun to be made has none.
+fn physical_id<'a>(resource: &'a Resource, state: Option<&ResourceShown>) -> &'a str {
+    let is_made = state.is_some() || native::get(&resource.kind).is_none();
+    resource.external_id.as_deref().filter(|_| is_made).unwrap_or_default()
+}
+
+/// Of a native resource what its type shows; nothing here knows those of another.
+fn attributes(resource: &Resource) -> Value {
+    let native = native::get(&resource.kind).into_iter().flat_map(|native| native.attributes);
+    let attributes = native.map(|one| (one.name.to_owned(), native::attribute(resource, one.name).unwrap_or_default()));
+    Value::Object(attributes.collect())
 }
 
 /// What no operation has touched yet is as Heat has it before its creation.

@@ -52,6 +52,6 @@ pub(crate) async fn show(
 /// What a list has only with `with_detail`. Ours: the pool, whose workers can reach the resource.
 pub(super) fn detail(shown: &mut Value, resource: &Resource) {
     shown["description"] = "".into();
-    shown["attributes"] = json!({});
+    shown["attributes"] = super::attributes(resource);
     shown["pool"] = resource.pool.as_str().into();
 }

@@ -65,7 +65,7 @@ fn parse(data: &Value) -> Result<Map<String, Value>, Fault> {
     let Value::String(text) = data else {
         return Err(invalid("it must be a string that holds the document of an abandoned stack"));
     };
-    match template::read(text).map_err(|error| invalid(&error))? {
+    match template::value_of(text).map_err(|error| invalid(&error))? {
         Value::Object(document) => Ok(document),
         _ => Err(invalid("it must be a JSON object or YAML mapping")),
     }
@@ -86,6 +86,7 @@ fn resources(document: &Map<String, Value>) -> Result<Vec<Resource>, Fault> {
             properties: BTreeMap::new(),
             depends_on: Vec::new(),
             pool: PoolName::default(),
+            data: resource["resource_data"].clone(),
         })
     });
     Ok(read.collect())

@@ -33,7 +33,7 @@ pub(crate) async fn create(State(api): State<Arc<Api>>, mut change: Change) -> R
     Ok(answer::send(api.store.create_stack(&change.request(&answer), &new).await?))
 }
 
-async fn parse(api: &Api, project: &ProjectId, body: &Map<String, Value>) -> Result<NewStack, Fault> {
+pub(crate) async fn parse(api: &Api, project: &ProjectId, body: &Map<String, Value>) -> Result<NewStack, Fault> {
     given::refuse(body)?;
     if given::present(body, "converge").is_some() {
         // `heat/api/openstack/v1/stacks.py`, `prepare_args`.

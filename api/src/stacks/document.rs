@@ -21,7 +21,7 @@ pub(super) fn document(project: &ProjectId, stack: &Captured, states: &BTreeMap<
             "action": shown.action,
             "status": shown.status.as_str(),
             "metadata": if metadata.is_object() { metadata.clone() } else { json!({}) },
-            "resource_data": {},
+            "resource_data": if resource.data.is_object() { resource.data.clone() } else { json!({}) },
         });
         (name.to_owned(), document)
     };

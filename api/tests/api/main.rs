@@ -15,4 +15,5 @@ mod operations;
 mod snapshots;
 mod stacks;
 mod support;
+mod templates;
 mod updates;

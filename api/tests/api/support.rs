@@ -104,7 +104,7 @@ pub(crate) fn template() -> Value {
         "resources": {
             "data": {"type": "Stacksnap::Directory", "external_id": "/srv/data"},
             "logs": {"type": "Stacksnap::Directory", "external_id": "/srv/logs", "depends_on": "data"},
-            "net": {"type": "OS::Neutron::Net", "metadata": {"k": "v"}, "properties": {"name": {"get_param": "label"}}},
+            "net": {"type": "OS::Neutron::Net", "external_id": "net-1", "metadata": {"k": "v"}, "properties": {"name": {"get_param": "label"}}},
         },
         "outputs": {"where": {"value": {"get_resource": "data"}}, "attr": {"value": {"get_attr": ["data", "x"]}}},
     })

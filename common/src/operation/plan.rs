@@ -179,7 +179,8 @@ fn protectable(kinds: &Kinds, resources: &[Resource]) -> (Vec<Resource>, Vec<(Re
 }
 
 fn cuttable(kinds: &Kinds, items: &[Resource]) -> Vec<(u32, u32)> {
-    places(items, |resource| kinds.get(&resource.kind).is_some_and(|kind| kind.cut != CutKind::None))
+    let is_cut = |cut| matches!(cut, CutKind::Durable | CutKind::Held);
+    places(items, |resource| kinds.get(&resource.kind).is_some_and(|kind| is_cut(kind.cut)))
 }
 
 fn held(kinds: &Kinds, items: &[Resource]) -> Vec<(u32, u32)> {

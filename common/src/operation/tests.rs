@@ -36,6 +36,7 @@ fn resource(name: usize, kind: &str, depends_on: Vec<usize>) -> Resource {
         properties: BTreeMap::new(),
         depends_on: depends_on.into_iter().map(named).collect(),
         pool: PoolName::default(),
+        data: Value::Null,
     }
 }
 

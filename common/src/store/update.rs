@@ -13,7 +13,8 @@ use super::begin::{Begun, Draft, Gate, Request, show};
 use super::keys::{self, Timer, count};
 use super::snapshots::hold_stack;
 use super::{Error, Read, Store, backend, put, require_version};
-use crate::ids::{ProjectId, StackId};
+use crate::ids::{ProjectId, ResourceName, StackId};
+use crate::kinds::CutKind;
 use crate::operation::plan::{self, Plan};
 use crate::operation::{Kind, Operation, State, Stop, Verb, machine};
 use crate::record::{Answer, Definition, Shown, Stack, Status};
@@ -157,8 +158,13 @@ impl Store {
                 batch.delete(keys::pending(&op.project, op.id));
             }
             Kind::Restore => {
-                if let Some(snapshot) = op.snapshot.filter(|_| complete && op.options.resources.is_empty()) {
-                    stack.define(self.captured(&op.project, snapshot).await?.definition(), now);
+                if let Some(snapshot) = op.snapshot.filter(|_| complete) {
+                    let captured = self.captured(&op.project, snapshot).await?;
+                    if op.options.resources.is_empty() {
+                        stack.define(captured.definition(), now);
+                    } else {
+                        self.put_back(stack, captured.defined(), &op.options.resources);
+                    }
                 }
             }
             _ => return Ok(()),
@@ -166,6 +172,20 @@ impl Store {
         let more = stack.resources.len() as i64 - before - i64::from(op.reserved);
         batch.count(count::resources(&op.project), more, None);
         Ok(())
+    }
+
+    /// Chosen resources of a restore that are nothing but what the stack's record says of them: they are as they were.
+    fn put_back(&self, stack: &mut Stack, captured: &[Resource], chosen: &[ResourceName]) {
+        let inline = |kind: &str| self.kinds.get(kind).is_some_and(|kind| kind.cut == CutKind::Inline);
+        for kept in captured.iter().filter(|kept| inline(&kept.kind) && chosen.contains(&kept.name)) {
+            let is_it = |now: &&mut Resource| now.name == kept.name && now.kind == kept.kind;
+            if let Some(now) = stack.resources.iter_mut().find(is_it) {
+                now.external_id.clone_from(&kept.external_id);
+                now.properties.clone_from(&kept.properties);
+                now.data.clone_from(&kept.data);
+                stack.revision += 1;
+            }
+        }
     }
 
     /// Shows how an update went that did not get to its end.

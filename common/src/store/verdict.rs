@@ -95,18 +95,24 @@ impl Store {
         let artifacts = self.artifacts(&op.project, snapshot).await?;
         let cut_lost = self.items_where(op, |item| item.cut_lost).await?.next().is_some();
         let protected: Vec<&Artifact> = artifacts.iter().filter(|artifact| artifact.protected).collect();
-        let cuts = || protected.iter().filter_map(|artifact| artifact.cut_at.map(|at| at.0));
+        let cuts = || {
+            protected.iter().filter(|artifact| !artifact.inline).filter_map(|artifact| artifact.cut_at.map(|at| at.0))
+        };
         let unprotected = artifacts
             .iter()
             .filter(|artifact| !artifact.protected)
             .map(|artifact| format!("{} ({})", artifact.resource, artifact.why.as_deref().unwrap_or("no reason given")))
             .collect();
-        let level = protected.iter().map(|artifact| artifact.consistency).min();
+        // Native resources are captured together, in the commit that begins: they are of one moment, and of no other's.
+        let (inline, outside): (Vec<&&Artifact>, Vec<&&Artifact>) =
+            protected.iter().partition(|artifact| artifact.inline);
+        let level = outside.iter().map(|artifact| artifact.consistency).min();
+        let level = level.or_else(|| inline.iter().map(|artifact| artifact.consistency).min());
         let can_freeze = |artifact: &&Artifact| self.kinds.get(&artifact.kind).is_some_and(|kind| kind.quiesce);
         // One that can't be frozen was cut at a moment of its own, whatever the others did.
-        let frozen = op.frozen_at.is_some() && !cut_lost && protected.iter().all(can_freeze);
-        let consistency = level.map(|level| match (protected.len(), frozen, level) {
-            (1, _, level) => level,
+        let frozen = op.frozen_at.is_some() && !cut_lost && outside.iter().all(|artifact| can_freeze(artifact));
+        let consistency = level.map(|level| match (outside.len(), frozen, level) {
+            (0 | 1, _, level) => level,
             _ if cut_lost => Consistency::None,
             (_, true, Consistency::Crash) => Consistency::Group,
             (_, true, level) => level,

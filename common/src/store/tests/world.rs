@@ -614,6 +614,7 @@ pub(super) fn new_stack(name: &str, kinds: &[&str]) -> NewStack {
             properties: BTreeMap::new(),
             depends_on: if place % 3 == 2 { vec![named(place - 1)] } else { vec![] },
             pool: PoolName::default(),
+            data: Value::Null,
         })
         .collect();
     NewStack {
