@@ -4,8 +4,10 @@
 
 mod client;
 mod config;
+mod faults;
 mod flow;
 mod lanes;
 mod operator;
+mod several;
 mod support;
 mod workers;

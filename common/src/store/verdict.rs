@@ -207,7 +207,7 @@ impl Store {
                 self.failures(op, clears).await?
             }
         };
-        let action = op.kind.action().unwrap_or("OPERATION");
+        let action = op.kind.in_reasons();
         Ok(match (&op.stop, also.is_empty()) {
             (None, true) => (state, format!("{} {action} completed successfully", self.subject(op))),
             (None, false) => (State::Failed, format!("Resource {action} failed: {}", list(&also, "; "))),

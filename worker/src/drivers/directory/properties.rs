@@ -5,6 +5,7 @@
 //! | `exclude` | list of patterns | left out of snapshots, and never touched by a restore (see `exclude`) |
 //! | `unreadable` | `fail` (default), `skip` | what the worker may not read fails the snapshot, or is left out and named |
 //! | `owners` | `restore` (default), `skip` | a restore sets owner and group, or leaves what it writes to the worker's user |
+//! | `pool` | a pool's name | whose workers have the directory; read when the template is |
 
 use std::collections::BTreeMap;
 
@@ -39,10 +40,10 @@ impl Properties {
     /// Checks the properties of a `Stacksnap::Directory`. The error says what is wrong with which one.
     pub fn parse(properties: &BTreeMap<String, Value>) -> Result<Self, String> {
         if let Some(unknown) =
-            properties.keys().find(|key| !matches!(key.as_str(), "exclude" | "unreadable" | "owners"))
+            properties.keys().find(|key| !matches!(key.as_str(), "exclude" | "unreadable" | "owners" | "pool"))
         {
             return Err(format!(
-                "Stacksnap::Directory has no property {unknown:?}; it has exclude, unreadable and owners"
+                "Stacksnap::Directory has no property {unknown:?}; it has exclude, unreadable, owners and pool"
             ));
         }
         let patterns = match properties.get("exclude") {
@@ -88,7 +89,8 @@ mod tests {
     fn what_a_template_may_say() {
         let none = parse(serde_json::json!({})).unwrap();
         assert_eq!((none.unreadable, none.owners), (Unreadable::Fail, Owners::Restore));
-        let all = parse(serde_json::json!({"exclude": ["*.tmp"], "unreadable": "skip", "owners": "skip"})).unwrap();
+        let all = parse(serde_json::json!({"exclude": ["*.tmp"], "unreadable": "skip", "owners": "skip", "pool": "host-7"}));
+        let all = all.unwrap();
         assert_eq!((all.unreadable, all.owners), (Unreadable::Skip, Owners::Skip));
         for (wrong, word) in [
             (serde_json::json!({"excludes": []}), "excludes"),
