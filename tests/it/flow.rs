@@ -91,7 +91,8 @@ async fn serve_killed_in_the_middle_goes_on_where_it_was() {
     }
     let id = made["id"].as_str().unwrap();
     let (_, operation) = app.change(Method::POST, &format!("{stack}/snapshots/{id}/restore"), None).await;
-    let restored = || (0..FILES).filter(|n| std::fs::metadata(tree.join(format!("f{n}"))).is_ok_and(|m| m.len() > 7)).count();
+    let restored =
+        || (0..FILES).filter(|n| std::fs::metadata(tree.join(format!("f{n}"))).is_ok_and(|m| m.len() > 7)).count();
     app.until("some files are restored", async |_| restored() > 2).await;
     killed_and_started(&mut app, &operation).await;
     assert_eq!(sample::compare(&before, &tree).unwrap(), []);
@@ -128,7 +129,8 @@ async fn a_stop_lets_a_copy_end_or_hands_it_back() {
 
 /// How many packs there are below a vault's `data`.
 fn packs(data: &std::path::Path) -> usize {
-    let inside = |dir: &std::path::Path| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let inside =
+        |dir: &std::path::Path| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
     inside(data).flat_map(|dir| inside(&dir).collect::<Vec<_>>()).filter(|path| path.is_file()).count()
 }
 

@@ -127,8 +127,10 @@ struct Lock(std::process::Child);
 
 impl Lock {
     fn take(postgres: &Postgres, database: &str) -> Self {
-        let lock = Self(postgres.session(database, "BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)"));
-        let held = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation = 't'::regclass";
+        let lock =
+            Self(postgres.session(database, "BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)"));
+        let held =
+            "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation = 't'::regclass";
         let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
         while postgres.sql(database, held) != "1" {
             assert!(std::time::Instant::now() < until, "the table could not be locked");

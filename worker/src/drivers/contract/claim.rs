@@ -165,7 +165,11 @@ pub(super) async fn is_as(subject: &dyn Subject, before: &str) {
     let now = subject.state().await;
     if now != before {
         let differs = before.lines().zip(now.lines()).find(|(then, now)| then != now);
-        panic!("not as it was; {} lines then, {} now; first: {differs:#?}", before.lines().count(), now.lines().count());
+        panic!(
+            "not as it was; {} lines then, {} now; first: {differs:#?}",
+            before.lines().count(),
+            now.lines().count()
+        );
     }
 }
 

@@ -89,7 +89,8 @@ mod tests {
     fn what_a_template_may_say() {
         let none = parse(serde_json::json!({})).unwrap();
         assert_eq!((none.unreadable, none.owners), (Unreadable::Fail, Owners::Restore));
-        let all = parse(serde_json::json!({"exclude": ["*.tmp"], "unreadable": "skip", "owners": "skip", "pool": "host-7"}));
+        let all =
+            parse(serde_json::json!({"exclude": ["*.tmp"], "unreadable": "skip", "owners": "skip", "pool": "host-7"}));
         let all = all.unwrap();
         assert_eq!((all.unreadable, all.owners), (Unreadable::Skip, Owners::Skip));
         for (wrong, word) in [

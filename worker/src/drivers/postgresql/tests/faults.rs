@@ -4,7 +4,8 @@ use super::super::restore::{Restore, Stage};
 use super::*;
 
 /// More than a pipe and its buffers hold, so that a dump of it can't end unread.
-pub(super) const BIG: &str = "CREATE TABLE big AS SELECT n, repeat(md5(n::text), 30) AS t FROM generate_series(1, 20000) n";
+pub(super) const BIG: &str =
+    "CREATE TABLE big AS SELECT n, repeat(md5(n::text), 30) AS t FROM generate_series(1, 20000) n";
 
 fn transient<T>(result: Result<T, Error>) -> String {
     match result {
