@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use super::exclude::Excludes;
 
+/// As `stacksnap_common::kinds` has them.
+const NAMES: [&str; 4] = ["exclude", "unreadable", "owners", "pool"];
+
 #[derive(Debug, Clone)]
 pub struct Properties {
     /// The patterns as given: the artifact records them.
@@ -39,12 +42,9 @@ pub(crate) enum Owners {
 impl Properties {
     /// Checks the properties of a `Stacksnap::Directory`. The error says what is wrong with which one.
     pub fn parse(properties: &BTreeMap<String, Value>) -> Result<Self, String> {
-        if let Some(unknown) =
-            properties.keys().find(|key| !matches!(key.as_str(), "exclude" | "unreadable" | "owners" | "pool"))
-        {
-            return Err(format!(
-                "Stacksnap::Directory has no property {unknown:?}; it has exclude, unreadable, owners and pool"
-            ));
+        if let Some(unknown) = properties.keys().find(|key| !NAMES.contains(&key.as_str())) {
+            let has = NAMES.join(", ");
+            return Err(format!("Stacksnap::Directory has no property {unknown:?}; it has {has}"));
         }
         let patterns = match properties.get("exclude") {
             None | Some(Value::Null) => Vec::new(),
@@ -83,6 +83,13 @@ mod tests {
 
     fn parse(json: Value) -> Result<Properties, String> {
         Properties::parse(&serde_json::from_value(json).unwrap())
+    }
+
+    #[test]
+    fn the_api_lets_through_what_is_taken_here() {
+        let kinds = stacksnap_common::kinds::Kinds::default();
+        let let_through = kinds.get("Stacksnap::Directory").unwrap().properties.iter().map(|(name, ..)| *name);
+        assert_eq!(let_through.collect::<Vec<_>>(), NAMES);
     }
 
     #[test]

@@ -102,7 +102,8 @@ async fn a_file_that_changes_while_it_is_read_is_named() {
             let mut size = 40 << 20;
             while !stop.load(std::sync::atomic::Ordering::SeqCst) {
                 grows.write_all(b"more").unwrap();
-                size = (size - 4096).max(4096);
+                // At the bottom from the top again: whenever it is read, it changes.
+                size = if size > 4096 { size - 4096 } else { 40 << 20 };
                 shrinks.set_len(size).unwrap();
                 std::thread::yield_now();
             }
