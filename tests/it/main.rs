@@ -5,10 +5,12 @@
 mod client;
 mod config;
 mod conformance;
+mod faults;
 mod flow;
 mod lanes;
 mod native;
 mod operator;
+mod several;
 mod stacks;
 mod support;
 mod workers;
