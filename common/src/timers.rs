@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -119,9 +120,11 @@ impl Pump {
                 None => {}
             }
         }
-        for (shard, dues) in items {
-            // Taken before the heads are read again, so that nothing is looked at twice.
-            match self.store.look_at_items(shard, dues).await {
+        // All shards at once: what is looked at late, another process has taken by then. And taken before the heads are
+        // read again, so that nothing is looked at twice.
+        let looks = items.into_iter().map(|(shard, dues)| async move { (shard, self.store.look_at_items(shard, dues).await) });
+        for (shard, looks) in join_all(looks).await {
+            match looks {
                 Ok(looks) => {
                     for look in looks {
                         let Ok(permit) = Arc::clone(&self.limit).acquire_owned().await else { return };
