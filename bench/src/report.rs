@@ -38,7 +38,8 @@ pub fn at_least(value: f64, limit: f64) -> String {
 /// Prints what the figures of this run depend on.
 pub fn machine(scratch: &Path) -> std::io::Result<()> {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo")?;
-    let field = |name: &str| cpuinfo.lines().find(|line| line.starts_with(name)).and_then(|line| line.split(": ").nth(1));
+    let field =
+        |name: &str| cpuinfo.lines().find(|line| line.starts_with(name)).and_then(|line| line.split(": ").nth(1));
     let memory = fs::read_to_string("/proc/meminfo")?;
     let kilobytes = memory.split_whitespace().nth(1).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
     let load = fs::read_to_string("/proc/loadavg")?;

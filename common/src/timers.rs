@@ -122,7 +122,8 @@ impl Pump {
         }
         // All shards at once: what is looked at late, another process has taken by then. And taken before the heads are
         // read again, so that nothing is looked at twice.
-        let looks = items.into_iter().map(|(shard, dues)| async move { (shard, self.store.look_at_items(shard, dues).await) });
+        let looks =
+            items.into_iter().map(|(shard, dues)| async move { (shard, self.store.look_at_items(shard, dues).await) });
         for (shard, looks) in join_all(looks).await {
             match looks {
                 Ok(looks) => {

@@ -23,7 +23,8 @@ pub fn build(root: &Path, files: usize, bytes: u64) -> std::io::Result<u64> {
     for (number, size) in sizes.iter().enumerate() {
         if number % FILES == 0 {
             let of = number / FILES;
-            directory = root.join(format!("d{:02}", of % DIRECTORIES)).join(format!("e{:02}", of / DIRECTORIES % DIRECTORIES));
+            directory =
+                root.join(format!("d{:02}", of % DIRECTORIES)).join(format!("e{:02}", of / DIRECTORIES % DIRECTORIES));
             directory.push(format!("f{:03}", of / DIRECTORIES / DIRECTORIES));
             fs::create_dir_all(&directory)?;
         }
@@ -53,9 +54,8 @@ fn sizes(random: &mut Random, files: usize, bytes: u64) -> Vec<usize> {
 
 /// Lines of made-up words, the first ones far more often than the last.
 fn words(random: &mut Random, length: usize) -> Vec<u8> {
-    let vocabulary: Vec<Vec<u8>> = (0..4096)
-        .map(|_| (0..2 + random.below(9)).map(|_| b'a' + (random.below(26)) as u8).collect())
-        .collect();
+    let vocabulary: Vec<Vec<u8>> =
+        (0..4096).map(|_| (0..2 + random.below(9)).map(|_| b'a' + (random.below(26)) as u8).collect()).collect();
     let mut text = Vec::with_capacity(length + 16);
     while text.len() < length {
         let rank = random.below(64) * random.below(64);

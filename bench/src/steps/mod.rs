@@ -36,8 +36,9 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     println!("          ratios of all rounds: {}", all(ratios));
     println!(
         "          a step: published, delivered, claimed, acked, run by a driver that does nothing, recorded and counted \
-         down; {} workers with default slots",
-        ours::WORKERS
+         down; {} workers with {} slots each",
+        ours::WORKERS,
+        ours::SLOTS
     );
     println!(
         "          raw: a confirmed mandatory publish, a delivery, two small Lua commits, an ack; {} in flight",

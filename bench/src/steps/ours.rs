@@ -1,6 +1,7 @@
 //! The service itself: one that accepts requests and two workers, as separate processes would be (each with its own
-//! store, its connections, and its pump for timers), with the defaults of everything. What they run is a resource type
-//! of the bench's own, whose driver does nothing.
+//! store, its connections, and its pump for timers). All is as it is by default, except that the workers have enough
+//! slots of the lane in question to run as many steps at once as the raw side has in flight. What they run is a resource
+//! type of the bench's own, whose driver does nothing.
 //!
 //! The steps are those of `create`: one for each resource of each stack. A few projects have one stack each, so several
 //! operations are under way and take turns by their windows. The time is from the first request until the last
@@ -32,7 +33,11 @@ use stacksnap_worker::{Deps, Registry, Settings, housekeeping};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::raw;
+
 pub const WORKERS: usize = 2;
+/// For `control`, of each worker; 8 by default.
+pub const SLOTS: usize = raw::IN_FLIGHT / WORKERS;
 /// One stack each.
 const PROJECTS: u32 = 8;
 const TYPE: &str = "Stacksnap::Nothing";
@@ -47,7 +52,8 @@ pub async fn run(redis: &RedisServer, rabbit: &RabbitServer, steps: u32) -> anyh
     for number in 0..WORKERS {
         let (store, queue) = process(redis, rabbit, &prefix).await?;
         tasks.spawn(timers::run(store.clone(), Arc::clone(&queue), timers::Settings::default(), token.clone()));
-        let deps = Deps { store, queue, drivers: Registry::default().with(Arc::new(Nothing)), vaults: Arc::new(NoVaults) };
+        let deps =
+            Deps { store, queue, drivers: Registry::default().with(Arc::new(Nothing)), vaults: Arc::new(NoVaults) };
         tasks.spawn(stacksnap_worker::run(deps, settings(number)?, token.clone()));
     }
     until_workers_live(&store).await?;
@@ -90,7 +96,7 @@ fn settings(number: usize) -> anyhow::Result<Settings> {
         id: format!("bench-{number}").parse()?,
         host: "bench".to_owned(),
         pools: vec![Default::default()],
-        slots: Counts { data: std::thread::available_parallelism()?.get(), cut: 32, control: 8 },
+        slots: Counts { data: std::thread::available_parallelism()?.get(), cut: 32, control: SLOTS },
         renew: Duration::from_secs(3),
         shutdown: Duration::from_secs(10),
         housekeeping: housekeeping::Settings {
@@ -194,7 +200,12 @@ impl Driver for Nothing {
         Err(not_here())
     }
 
-    async fn discard(&self, _: &Ctx, _: stacksnap_common::ids::StepId, _: Option<&Artifact>) -> Result<Outcome<()>, Error> {
+    async fn discard(
+        &self,
+        _: &Ctx,
+        _: stacksnap_common::ids::StepId,
+        _: Option<&Artifact>,
+    ) -> Result<Outcome<()>, Error> {
         Ok(Outcome::Done(()))
     }
 

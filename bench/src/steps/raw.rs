@@ -45,8 +45,7 @@ pub async fn run(redis: &RedisServer, rabbit: &RabbitServer, steps: u32) -> anyh
     let takes = consuming.create_channel().await?;
     takes.basic_qos(IN_FLIGHT as u16, BasicQosOptions::default()).await?;
     let options = BasicConsumeOptions::default();
-    let mut deliveries =
-        takes.basic_consume(name.as_str().into(), "".into(), options, FieldTable::default()).await?;
+    let mut deliveries = takes.basic_consume(name.as_str().into(), "".into(), options, FieldTable::default()).await?;
     let store = redis::Client::open(redis.url())?.get_multiplexed_async_connection().await?;
     let commit = Arc::new(Commit::load(store, &name).await?);
 
@@ -80,9 +79,8 @@ pub async fn run(redis: &RedisServer, rabbit: &RabbitServer, steps: u32) -> anyh
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let properties = BasicProperties::default().with_delivery_mode(2);
         let body = step.to_string();
-        let confirm = channel
-            .basic_publish("".into(), name.as_str().into(), options, body.as_bytes(), properties)
-            .await?;
+        let confirm =
+            channel.basic_publish("".into(), name.as_str().into(), options, body.as_bytes(), properties).await?;
         confirms.push(confirm);
         while let std::task::Poll::Ready(Some(confirmed)) = futures_util::poll!(confirms.next()) {
             ensure!(confirmed?.take_message().is_none(), "a message came back");

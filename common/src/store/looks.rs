@@ -94,8 +94,12 @@ impl Store {
             other => return other,
         }
         let stands = try_join_all(takes.iter().map(|(due, _)| self.backend.timer(shard, &due.id))).await?;
-        let left: Vec<_> =
-            takes.iter().zip(stands).filter(|((due, _), at)| *at == Some(due.at)).map(|(take, _)| take.clone()).collect();
+        let left: Vec<_> = takes
+            .iter()
+            .zip(stands)
+            .filter(|((due, _), at)| *at == Some(due.at))
+            .map(|(take, _)| take.clone())
+            .collect();
         if left.is_empty() {
             return Ok(Vec::new());
         }

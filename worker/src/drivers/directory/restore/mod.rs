@@ -53,7 +53,7 @@ use crate::driver::Error;
 use crate::progress::Progress;
 
 /// Bytes that are written before they are put in place: about so much is on disk twice at a time.
-pub(crate) const GROUP_BYTES: u64 = 256 * 1024 * 1024;
+pub(crate) const GROUP_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What a restore is told.
 pub(crate) struct Order<'a, A> {
