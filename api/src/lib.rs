@@ -2,14 +2,15 @@
 //! and reads what became of it; workers do the rest. It never sees a worker.
 //!
 //! ```text
-//! connection → serve.rs → request_id.rs → webob.rs → auth/ → routes.rs → one verb, one file → the store
+//! connection → serve.rs → request_id.rs → webob.rs → auth/ → routes/ → one verb, one file → the store
 //! ```
 //!
-//! - `routes.rs`: all routes in one list, each with the rule it needs.
+//! - `routes/`: all routes, each noun's from its own `routes.rs`: path, rule, what answers, documentation. `openapi/`: the
+//!   document that is made of them.
 //! - `stacks/`, `resources/`, `snapshots/`, `operations/`: one verb a file; `view.rs` is what it looks like in JSON.
 //! - `template/`: HOT, from text to checked resources.
 //! - `auth/`: who calls and what they may. `idempotency.rs`: the same change sent again.
-//! - `body.rs`, `params.rs`, `base.rs`: what a request says. `answer.rs`, `fault.rs`, `webob.rs`: what it is told.
+//! - `body.rs` and `json.rs`, `params.rs`, `base.rs`: what a request says. `answer.rs`, `fault.rs`, `webob.rs`: what it is told.
 //! - `health.rs`, `versions.rs`: what is asked without a project.
 
 mod answer;
@@ -19,6 +20,8 @@ mod body;
 mod fault;
 mod health;
 mod idempotency;
+mod json;
+mod openapi;
 mod operations;
 mod params;
 mod request_id;
@@ -39,8 +42,9 @@ use stacksnap_common::store::Store;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use routes::router;
-pub use serve::serve;
+pub use openapi::document;
+pub use routes::{Listed, router, routes};
+pub use serve::{Patience, serve};
 
 /// Event streams that are open at the same time.
 const STREAMS: usize = 512;
@@ -51,7 +55,11 @@ pub struct Api {
     /// Whether the queue is connected; only for `/readyz`.
     pub queue: watch::Receiver<bool>,
     pub identity: Arc<dyn auth::Identity>,
+    /// Who may do what; the defaults unless it is replaced.
+    pub rules: Arc<auth::rules::Rules>,
     pub limits: Limits,
+    /// How long callers may take to send a request.
+    pub patience: Patience,
     /// What `/metrics` shows; without it there is no such page.
     pub metrics: Option<Metrics>,
     /// Cancelled when the process should stop: event streams end.
@@ -65,7 +73,9 @@ impl Api {
             store,
             queue,
             identity,
+            rules: Arc::default(),
             limits,
+            patience: Patience::default(),
             metrics: None,
             stopping: CancellationToken::new(),
             streams: Arc::new(Semaphore::new(STREAMS)),

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
+mod bad_input;
 mod bodies;
 mod connections;
+mod document;
+mod keystone;
 mod operations;
 mod snapshots;
 mod stacks;
