@@ -46,6 +46,8 @@ impl Default for Settings {
 
 /// How long a list of live workers is believed.
 const WORKERS_FRESH: Duration = Duration::from_secs(2);
+/// A pump that is woken again and again reads the timers no more often: what came due meanwhile is taken in one commit.
+const GATHER: Duration = Duration::from_millis(5);
 /// How soon a job is tried again when the broker is away.
 const BROKER_AWAY: Duration = Duration::from_secs(1);
 
@@ -78,6 +80,7 @@ impl Pump {
         let mut acts = JoinSet::new();
         while !token.is_cancelled() {
             woken.mark_unchanged();
+            let read = Instant::now();
             match self.store.due(self.settings.limit).await {
                 Ok(dues) => {
                     calm.back(&self.store).await;
@@ -100,6 +103,7 @@ impl Pump {
                 _ = woken.changed() => {}
                 _ = connected.changed() => {}
             }
+            tokio::time::sleep(GATHER.saturating_sub(read.elapsed())).await;
         }
         while acts.join_next().await.is_some() {}
     }
