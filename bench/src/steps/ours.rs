@@ -124,6 +124,7 @@ async fn create(store: &Store, project: &ProjectId, resources: u32) -> anyhow::R
             properties: Default::default(),
             depends_on: Vec::new(),
             pool: Default::default(),
+            data: Value::Null,
         })
     };
     let new = NewStack {
@@ -137,6 +138,7 @@ async fn create(store: &Store, project: &ProjectId, resources: u32) -> anyhow::R
         timeout_mins: None,
         disable_rollback: true,
         resources: (0..resources).map(resource).collect::<anyhow::Result<_>>()?,
+        adopted: None,
     };
     let answer = |begun: &Begun| Answer {
         body: String::new(),
