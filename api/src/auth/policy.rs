@@ -70,8 +70,8 @@ pub(crate) const EVENT_INDEX: Rule = reader("events:index");
 pub(crate) const EVENT_SHOW: Rule = reader("events:show");
 pub(crate) const RESOURCE_INDEX: Rule = reader("resource:index");
 pub(crate) const RESOURCE_SHOW: Rule = reader("resource:show");
-pub(crate) const RESOURCE_METADATA: Rule = reader("resource:metadata");
-pub(crate) const RESOURCE_SIGNAL: Rule = reader("resource:signal");
+pub(crate) const RESOURCE_METADATA: Rule = reader_or_server("resource:metadata");
+pub(crate) const RESOURCE_SIGNAL: Rule = reader_or_server("resource:signal");
 pub(crate) const RESOURCE_MARK: Rule = member("resource:mark_unhealthy");
 pub(crate) const SNAPSHOT_CREATE: Rule = member("stacks:snapshot");
 pub(crate) const SNAPSHOT_INDEX: Rule = reader("stacks:list_snapshots");
@@ -84,3 +84,7 @@ pub(crate) const SNAPSHOT_VERIFY: Rule = member("stacks:verify_snapshot");
 pub(crate) const OPERATION_INDEX: Rule = reader("operations:index");
 pub(crate) const OPERATION_SHOW: Rule = reader("operations:show");
 pub(crate) const OPERATION_CANCEL: Rule = member("operations:cancel");
+
+/// Rules that no route names, for it is the body of a request that does.
+pub(crate) const BY_BODY: [Rule; 5] =
+    [STACK_UPDATE_NO_CHANGE, ACTION_RESUME, ACTION_CHECK, ACTION_CANCEL_UPDATE, ACTION_CANCEL_WITHOUT_ROLLBACK];
