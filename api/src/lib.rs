@@ -55,6 +55,8 @@ pub struct Api {
     /// Whether the queue is connected; only for `/readyz`.
     pub queue: watch::Receiver<bool>,
     pub identity: Arc<dyn auth::Identity>,
+    /// Who may do what; the defaults unless it is replaced.
+    pub rules: Arc<auth::rules::Rules>,
     pub limits: Limits,
     /// How long callers may take to send a request.
     pub patience: Patience,
@@ -71,6 +73,7 @@ impl Api {
             store,
             queue,
             identity,
+            rules: Arc::default(),
             limits,
             patience: Patience::default(),
             metrics: None,
