@@ -8,7 +8,8 @@
 //! - `routes/`: all routes, each noun's from its own `routes.rs`: path, rule, what answers, documentation. `openapi/`: the
 //!   document that is made of them.
 //! - `stacks/`, `resources/`, `snapshots/`, `operations/`: one verb a file; `view.rs` is what it looks like in JSON.
-//! - `template/`: HOT, from text to checked resources.
+//! - `template/`: HOT, from text to checked resources. `templates/`: what is asked about templates before there is a stack.
+//! - `services.rs`, `software.rs`: what Heat has beside stacks, as far as clients ask for it.
 //! - `auth/`: who calls and what they may. `idempotency.rs`: the same change sent again.
 //! - `body.rs` and `json.rs`, `params.rs`, `base.rs`: what a request says. `answer.rs`, `fault.rs`, `webob.rs`: what it is told.
 //! - `health.rs`, `versions.rs`: what is asked without a project.
@@ -28,15 +29,18 @@ mod request_id;
 mod resources;
 mod routes;
 mod serve;
+mod services;
 mod snapshots;
+mod software;
 mod stacks;
 mod template;
+mod templates;
 mod versions;
 mod webob;
 
 use std::sync::Arc;
 
-use stacksnap_common::config::Limits;
+use stacksnap_common::config::{Limits, Stacks};
 use stacksnap_common::metrics::Metrics;
 use stacksnap_common::store::Store;
 use tokio::sync::{Semaphore, watch};
@@ -58,6 +62,7 @@ pub struct Api {
     /// Who may do what; the defaults unless it is replaced.
     pub rules: Arc<auth::rules::Rules>,
     pub limits: Limits,
+    pub stacks: Stacks,
     /// How long callers may take to send a request.
     pub patience: Patience,
     /// What `/metrics` shows; without it there is no such page.
@@ -75,6 +80,7 @@ impl Api {
             identity,
             rules: Arc::default(),
             limits,
+            stacks: Stacks::default(),
             patience: Patience::default(),
             metrics: None,
             stopping: CancellationToken::new(),

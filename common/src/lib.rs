@@ -19,6 +19,7 @@ pub mod config;
 pub mod ids;
 pub mod kinds;
 pub mod metrics;
+pub mod native;
 pub mod operation;
 pub mod queue;
 pub mod record;

@@ -7,6 +7,8 @@ mod config;
 mod conformance;
 mod flow;
 mod lanes;
+mod native;
 mod operator;
+mod stacks;
 mod support;
 mod workers;
