@@ -20,6 +20,7 @@ use stacksnap_common::store::embedded::Embedded;
 use stacksnap_common::store::{self, Store};
 use stacksnap_common::timers;
 use stacksnap_worker::drivers::directory::{self, Directory};
+use stacksnap_worker::drivers::native::Native;
 use stacksnap_worker::housekeeping;
 use stacksnap_worker::slots::Counts;
 use stacksnap_worker::vault::{self, Location, MasterKey, PruneRules, Vaults};
@@ -106,7 +107,7 @@ fn worker(dir: &TempDir, store: &Store, queue: &Arc<dyn Queue>) -> (Deps, stacks
     let deps = Deps {
         store: store.clone(),
         queue: Arc::clone(queue),
-        drivers: Drivers::default().with(Arc::new(directory)),
+        drivers: Drivers::default().with(Arc::new(directory)).with(Arc::new(Native)),
         vaults: Arc::new(vaults),
     };
     let settings = stacksnap_worker::Settings {
