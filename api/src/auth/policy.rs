@@ -85,3 +85,7 @@ pub(crate) const SNAPSHOT_VERIFY: Rule = member("stacks:verify_snapshot");
 pub(crate) const OPERATION_INDEX: Rule = reader("operations:index");
 pub(crate) const OPERATION_SHOW: Rule = reader("operations:show");
 pub(crate) const OPERATION_CANCEL: Rule = member("operations:cancel");
+
+/// Rules that no route names: the request's body does.
+pub(crate) const BY_BODY: [Rule; 5] =
+    [ACTION_RESUME, ACTION_CHECK, ACTION_CANCEL_UPDATE, ACTION_CANCEL_WITHOUT_ROLLBACK, STACK_UPDATE_NO_CHANGE];

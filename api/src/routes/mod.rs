@@ -16,7 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub(crate) use route::Route;
 
 use crate::auth::admit;
-use crate::auth::policy::Rule;
+use crate::auth::policy::{self, Rule};
 use crate::auth::rules::Rules;
 use crate::fault::Fault;
 use crate::openapi::browser;
@@ -72,10 +72,10 @@ pub fn routes() -> Vec<Listed> {
     nouns().into_iter().flat_map(|noun| noun.routes).flat_map(listed).collect()
 }
 
-/// Every rule that a route names, once.
+/// Every rule that a route or a request's body names, once.
 pub(crate) fn rules() -> Vec<Rule> {
     let named = nouns().into_iter().flat_map(|noun| noun.routes).flat_map(|route| route.named);
-    let mut rules: Vec<_> = named.map(|named| named.rule).collect();
+    let mut rules: Vec<_> = named.map(|named| named.rule).chain(policy::BY_BODY).collect();
     rules.sort_by_key(|rule| rule.name);
     rules.dedup();
     rules
