@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use stacksnap_common::clock::rfc3339;
 use stacksnap_common::ids::ProjectId;
 use stacksnap_common::record::{Captured, Snapshot, Status};
-use stacksnap_common::types::Artifact;
+use stacksnap_common::types::{Artifact, Resource};
 
 use crate::Api;
 use crate::fault::Fault;
@@ -76,6 +76,16 @@ pub(crate) fn data(snapshot: &Snapshot, captured: &Captured, artifacts: &[Artifa
     })
 }
 
+/// Heat's private data of a resource: what a native type keeps. Others have theirs outside.
+fn kept(captured: &Captured, resource: Option<&Resource>) -> Value {
+    match resource {
+        Some(resource) if resource.data.is_object() => {
+            hidden::redact(&captured.template, &captured.parameters, &resource.data)
+        }
+        _ => json!({}),
+    }
+}
+
 /// Heat's seven keys, then what the snapshot really has of it.
 fn resource(captured: &Captured, artifact: &Artifact) -> Value {
     let resource = captured.resources.iter().find(|resource| resource.name == artifact.resource);
@@ -87,7 +97,7 @@ fn resource(captured: &Captured, artifact: &Artifact) -> Value {
         "action": "SNAPSHOT",
         "status": "COMPLETE",
         "metadata": if metadata.is_object() { metadata.clone() } else { json!({}) },
-        "resource_data": {},
+        "resource_data": kept(captured, resource),
         "artifact": {
             "protected": artifact.protected,
             "why": artifact.why,

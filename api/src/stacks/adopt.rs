@@ -53,7 +53,7 @@ pub(super) async fn read(
     };
     unmask(&template, &mut environment, &request, before.as_ref())?;
     Ok(Document {
-        resources: resources(&document)?,
+        resources: resources(&document, before.as_ref())?,
         environment: given::merged(&environment, &request),
         files: given::object(&document, "files").map_err(|_| invalid("'files' must be an object"))?,
         template,
@@ -75,18 +75,22 @@ fn invalid(why: &str) -> Fault {
     Fault::bad_request(format!("Invalid adopt data: {why}"))
 }
 
-fn resources(document: &Map<String, Value>) -> Result<Vec<Resource>, Fault> {
+/// What a native resource keeps may be masked as well: of a stack that was abandoned here it is still known.
+fn resources(document: &Map<String, Value>, before: Option<&Stack>) -> Result<Vec<Resource>, Fault> {
     let resources = given::object(document, "resources").map_err(|_| invalid("'resources' must be an object"))?;
     let read = resources.into_iter().filter_map(|(name, resource)| {
         let text = |key: &str| resource[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let (kind, external_id) = (text("type")?, text("resource_id"));
+        let mut known = before.iter().flat_map(|before| &before.resources);
+        let known = known.find(|own| own.name.as_str() == name && own.kind == kind && own.external_id == external_id);
         Some(Resource {
             name: name.parse().ok()?,
-            kind: text("type")?,
-            external_id: text("resource_id"),
+            kind,
+            external_id,
             properties: BTreeMap::new(),
             depends_on: Vec::new(),
             pool: PoolName::default(),
-            data: resource["resource_data"].clone(),
+            data: known.map_or_else(|| resource["resource_data"].clone(), |known| known.data.clone()),
         })
     });
     Ok(read.collect())

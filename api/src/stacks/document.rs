@@ -6,11 +6,20 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use stacksnap_common::ids::ProjectId;
 use stacksnap_common::record::{Captured, ResourceShown};
+use stacksnap_common::types::Resource;
 
 use crate::template::hidden;
 
+/// Of a native type its value.
+fn kept(stack: &Captured, resource: &Resource) -> Value {
+    match resource.data.is_object() {
+        true => hidden::redact(&stack.template, &stack.parameters, &resource.data),
+        false => json!({}),
+    }
+}
+
 pub(super) fn document(project: &ProjectId, stack: &Captured, states: &BTreeMap<String, ResourceShown>) -> Value {
-    let resource = |resource: &stacksnap_common::types::Resource| {
+    let resource = |resource: &Resource| {
         let name = resource.name.as_str();
         let shown = crate::resources::shown(states.get(name));
         let metadata = &stack.template["resources"][name]["metadata"];
@@ -21,7 +30,7 @@ pub(super) fn document(project: &ProjectId, stack: &Captured, states: &BTreeMap<
             "action": shown.action,
             "status": shown.status.as_str(),
             "metadata": if metadata.is_object() { metadata.clone() } else { json!({}) },
-            "resource_data": if resource.data.is_object() { resource.data.clone() } else { json!({}) },
+            "resource_data": kept(stack, resource),
         });
         (name.to_owned(), document)
     };

@@ -12,6 +12,10 @@ use crate::support::{ByName, Reply, World};
 /// Rules of requests that change nothing, whatever their method.
 const READS: [&str; 3] = ["stacks:lookup", "stacks:preview", "resource:signal"];
 
+/// What only members read: an export is what is needed to have the stack elsewhere; Heat asks for one to make a template
+/// of a type (contract, section 4).
+const MEMBERS_READ: [&str; 2] = ["stacks:export", "stacks:generate_template"];
+
 struct Made {
     world: World,
     /// Every route that there is, as the router lists them, with something of project `p` in place of each parameter.

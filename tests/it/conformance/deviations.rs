@@ -13,9 +13,6 @@ use super::transcript;
 pub struct Deviations {
     deviation: Vec<Deviation>,
     left_out: Vec<LeftOut>,
-    /// Transcripts whose answers are not judged yet.
-    #[serde(default)]
-    pending: Vec<LeftOut>,
 }
 
 /// Fields that are meant to be different.
@@ -52,14 +49,6 @@ impl Deviations {
         toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    pub fn any_pending(&self) -> bool {
-        !self.pending.is_empty()
-    }
-
-    fn is_pending(&self, number: &str) -> bool {
-        self.pending.iter().any(|entry| entry.at.iter().any(|at| at == number))
-    }
-
     /// Everything that is wrong: differences that nobody meant, entries that are no longer true, transcripts that were
     /// neither replayed nor left out.
     pub fn complaints(&self, mode: Mode, outcome: &Outcome, all: &BTreeSet<String>) -> Vec<String> {
@@ -67,9 +56,6 @@ impl Deviations {
         let mut complaints = Vec::new();
         let mut used = BTreeSet::new();
         for (number, differences) in outcome {
-            if self.is_pending(number) {
-                continue;
-            }
             for difference in differences {
                 let mut meant = false;
                 for (entry, deviation) in self.deviation.iter().enumerate().filter(|(_, entry)| ours(&entry.modes)) {
@@ -90,9 +76,7 @@ impl Deviations {
         }
         for (entry, deviation) in self.deviation.iter().enumerate().filter(|(_, entry)| ours(&entry.modes)) {
             assert!(!deviation.reason.trim().is_empty(), "a deviation needs a reason: {deviation:?}");
-            // What occurs anywhere may occur where nothing is judged yet.
-            let required = |at: &&String| !deviation.sometimes && (*at != "any" || !self.any_pending());
-            for at in deviation.at.iter().filter(required) {
+            for at in deviation.at.iter().filter(|_| !deviation.sometimes) {
                 for field in &deviation.fields {
                     if !used.contains(&(entry, at.as_str(), field.as_str())) {
                         complaints.push(format!("deviations.toml: {at} {field} does not occur (any more)"));
