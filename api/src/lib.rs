@@ -40,7 +40,7 @@ mod webob;
 
 use std::sync::Arc;
 
-use stacksnap_common::config::Limits;
+use stacksnap_common::config::{Limits, Stacks};
 use stacksnap_common::metrics::Metrics;
 use stacksnap_common::store::Store;
 use tokio::sync::{Semaphore, watch};
@@ -60,6 +60,7 @@ pub struct Api {
     pub queue: watch::Receiver<bool>,
     pub identity: Arc<dyn auth::Identity>,
     pub limits: Limits,
+    pub stacks: Stacks,
     /// How long callers may take to send a request.
     pub patience: Patience,
     /// What `/metrics` shows; without it there is no such page.
@@ -76,6 +77,7 @@ impl Api {
             queue,
             identity,
             limits,
+            stacks: Stacks::default(),
             patience: Patience::default(),
             metrics: None,
             stopping: CancellationToken::new(),

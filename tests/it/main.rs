@@ -9,5 +9,6 @@ mod flow;
 mod lanes;
 mod native;
 mod operator;
+mod stacks;
 mod support;
 mod workers;

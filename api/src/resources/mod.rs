@@ -1,8 +1,11 @@
 //! A stack's resources, as Heat has them: `…/stacks/{name}/{id}/resources…`.
 
 pub(crate) mod list;
+pub(crate) mod mark;
+pub(crate) mod metadata;
 pub(crate) mod routes;
 pub(crate) mod show;
+pub(crate) mod signal;
 
 use std::collections::BTreeMap;
 
@@ -27,8 +30,7 @@ pub(crate) fn missing(stack: &Stack, name: &str) -> Fault {
 fn view(base: &Base, stack: &Stack, resource: &Resource, states: &BTreeMap<String, ResourceShown>) -> Value {
     let state = states.get(resource.name.as_str());
     let shown = shown(state);
-    let created = stack.created_at;
-    let updated = state.and_then(|state| state.updated_at).unwrap_or(created);
+    let times = stack.times_of(&resource.name);
     let required_by: Vec<_> = stack
         .resources
         .iter()
@@ -37,8 +39,8 @@ fn view(base: &Base, stack: &Stack, resource: &Resource, states: &BTreeMap<Strin
         .collect();
     let href = base.stack(stack);
     json!({
-        "updated_time": rfc3339(updated),
-        "creation_time": rfc3339(created),
+        "updated_time": rfc3339(times.updated_at),
+        "creation_time": rfc3339(times.created_at),
         "logical_resource_id": resource.name,
         "resource_name": resource.name,
         "physical_resource_id": physical_id(resource, state),
@@ -64,6 +66,6 @@ fn attributes(resource: &Resource) -> Value {
 }
 
 /// What no operation has touched yet is as Heat has it before its creation.
-fn shown(state: Option<&ResourceShown>) -> Shown {
+pub(crate) fn shown(state: Option<&ResourceShown>) -> Shown {
     state.map_or_else(|| Shown::new("INIT", Status::Complete, ""), |state| state.shown.clone())
 }

@@ -61,6 +61,16 @@ impl Route {
         self.method(MethodFilter::DELETE, Method::DELETE, rule, handler)
     }
 
+    /// Which rule it needs depends on the body: the handler checks it, by [`crate::auth::allowed`]. `rule` is the strictest.
+    pub(crate) fn post_by_body<H: Handler<T, Arc<Api>>, T: 'static>(self, rule: Rule, handler: H) -> Self {
+        self.unchecked(MethodFilter::POST, Method::POST, rule, handler)
+    }
+
+    /// As [`Route::post_by_body`].
+    pub(crate) fn patch_by_body<H: Handler<T, Arc<Api>>, T: 'static>(self, rule: Rule, handler: H) -> Self {
+        self.unchecked(MethodFilter::PATCH, Method::PATCH, rule, handler)
+    }
+
     /// Documents the method that was named last.
     pub(crate) fn doc(mut self, doc: Doc) -> Self {
         if let Some(last) = self.named.last_mut() {
@@ -79,6 +89,17 @@ impl Route {
         self.named.push(Named { method, rule, doc: None });
         let checked = on(filter, handler).layer(from_fn_with_state(rule, enforce));
         Self { methods: self.methods.merge(checked), ..self }
+    }
+
+    fn unchecked<H: Handler<T, Arc<Api>>, T: 'static>(
+        mut self,
+        filter: MethodFilter,
+        method: Method,
+        rule: Rule,
+        handler: H,
+    ) -> Self {
+        self.named.push(Named { method, rule, doc: None });
+        Self { methods: self.methods.merge(on(filter, handler)), ..self }
     }
 
     /// With an answer for every other method.

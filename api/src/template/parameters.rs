@@ -93,6 +93,15 @@ pub(super) fn described(
     Ok(described)
 }
 
+/// Whether an update must leave its value as it is.
+pub(crate) fn is_immutable(template: &Value, name: &str) -> bool {
+    match &template["parameters"][name]["immutable"] {
+        Value::Bool(immutable) => *immutable,
+        Value::String(text) => truth("", text).unwrap_or(false),
+        _ => false,
+    }
+}
+
 fn checked<'a>(name: &str, schema: &'a Value) -> Result<&'a Map<String, Value>, Fault> {
     let wrong = |why: String| Err(Fault::refused("InvalidSchemaError", why));
     let Value::Object(schema) = schema else { return wrong(format!("Invalid parameter definition for {name}")) };

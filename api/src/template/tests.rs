@@ -13,8 +13,11 @@ fn with(template: &Value, environment: &Value, parameters: &Value) -> Result<Par
         files: files.as_object().unwrap(),
         stack_name: &"s".parse().unwrap(),
         before: &[],
+        adopting: false,
         project: &"p".parse().unwrap(),
         resources: 100,
+        before: &[],
+        adopting: false,
     };
     parse(&given, &Kinds::default())
 }
@@ -286,6 +289,7 @@ fn native_resources_are_made_and_referred_to() {
         stack_name: &name,
         project: &project,
         before: &made,
+        adopting: false,
         resources: 100,
     };
     let updated = parse(&given, &Kinds::default()).unwrap().resources;
@@ -325,6 +329,7 @@ fn validating_describes_parameters_and_needs_no_values() {
         stack_name: &name,
         project: &project,
         before: &[],
+        adopting: false,
         resources: 100,
     };
     let answer = validate(&given, &Kinds::default()).unwrap();

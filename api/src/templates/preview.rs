@@ -15,7 +15,7 @@ use crate::template::hidden;
 
 pub(crate) async fn preview(State(api): State<Arc<Api>>, mut change: Change) -> Result<Json<Value>, Fault> {
     let body = change.required()?;
-    let new = create::parse(&api, change.project(), &body)?;
+    let new = create::parse(&api, change.project(), &body).await?;
     let now = rfc3339(api.store.now().await?);
     let mut parameters = Map::new();
     parameters.insert("OS::stack_id".to_owned(), "None".into());

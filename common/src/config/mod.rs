@@ -32,7 +32,7 @@ pub use check::Role;
 pub use directory::DirectoryRoot;
 pub use layers::{Error, Sources, load};
 pub use limits::Limits;
-pub use policy::{Restore, Retention, Snapshot};
+pub use policy::{Restore, Retention, Snapshot, Stacks};
 pub use postgresql::{Connection, Projects, SslMode};
 pub use queue::Queue;
 pub use store::Store;
@@ -69,6 +69,7 @@ pub struct Config {
     pub timers: Timers,
     pub vault: Vault,
     pub limits: Limits,
+    pub stacks: Stacks,
     pub snapshot: Snapshot,
     pub restore: Restore,
     pub retention: Retention,
@@ -93,6 +94,7 @@ impl Default for Config {
             timers: Timers::default(),
             vault: Vault::default(),
             limits: Limits::default(),
+            stacks: Stacks::default(),
             snapshot: Snapshot::default(),
             restore: Restore::default(),
             retention: Retention::default(),

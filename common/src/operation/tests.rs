@@ -85,6 +85,9 @@ fn operation(kind: Kind, plan: &plan::Plan) -> Operation {
         thawed_at: None,
         again: 0,
         redo: false,
+        changes: Default::default(),
+        reserved: 0,
+        rolls_back: false,
         other: BTreeMap::new(),
     }
 }

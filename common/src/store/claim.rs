@@ -196,26 +196,27 @@ pub(super) fn begin_run(item: &mut Item, step: StepId, verb: Verb, worker: &Work
 
 /// The resource shows that its operation works on it, from its first step on.
 fn show_begin(batch: &mut Batch, op: &Operation, item: &Item, verb: Verb, now: Millis) -> Result<(), Error> {
-    let (Some(action), Some(resource)) = (op.kind.action(), &item.resource) else { return Ok(()) };
+    let Some(resource) = &item.resource else { return Ok(()) };
+    let Some(action) = op.action_for(&resource.name) else { return Ok(()) };
     if item.started_at != Some(now) || !matches!(verb, Verb::Check | Verb::Cut | Verb::Copy | Verb::Preview) {
         return Ok(());
     }
     let shown = Shown::new(action, Status::InProgress, "state changed");
-    show_resource(batch, op, &resource.name, shown, Rank::ResourceStarts, now)
+    show_resource(batch, op, resource, shown, Rank::ResourceStarts, now)
 }
 
 pub(super) fn show_resource(
     batch: &mut Batch,
     op: &Operation,
-    name: &crate::ids::ResourceName,
+    resource: &Resource,
     shown: Shown,
     rank: Rank,
     now: Millis,
 ) -> Result<(), Error> {
-    let event = event(now, rank, Some(name.clone()), shown.clone());
+    let event = event(now, rank, Some(resource), shown.clone());
     put(batch, keys::event(&op.project, op.stack, event.id), &event)?;
-    let resource = ResourceShown { shown, created_at: now, updated_at: Some(now) };
-    put(batch, keys::resource(&op.project, op.stack, name), &resource)
+    let key = keys::resource(&op.project, op.stack, &resource.name);
+    put(batch, key, &ResourceShown { shown, created_at: now, updated_at: Some(now) })
 }
 
 pub(super) fn millis(duration: Duration) -> u64 {
