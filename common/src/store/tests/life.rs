@@ -152,11 +152,11 @@ async fn request(world: &mut World, project: &ProjectId, asked: &mut Vec<Operati
         (17 | 18, _) => {
             let base = world.calm.find_stack(project, stack).await.unwrap().revision;
             let kinds = some_kinds(world);
-            let new = super::world::new_update(base, &kinds, world.draw() % 2 == 0);
+            let new = super::world::new_update(base, &kinds, world.draw().is_multiple_of(2));
             note(ask!(world, project, update_stack(stack, &new)), asked);
         }
         (19, _) => {
-            let rollback = world.draw() % 2 == 0;
+            let rollback = world.draw().is_multiple_of(2);
             // What it stops is known already.
             note(ask!(world, project, cancel_update(stack, rollback)), &mut Vec::new());
         }
