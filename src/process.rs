@@ -12,6 +12,7 @@
 
 mod gauges;
 mod http;
+pub mod keystone;
 pub mod parts;
 pub mod vaults;
 mod worker;

@@ -59,6 +59,8 @@ pub struct Api {
     /// Whether the queue is connected; only for `/readyz`.
     pub queue: watch::Receiver<bool>,
     pub identity: Arc<dyn auth::Identity>,
+    /// Who may do what; the defaults unless it is replaced.
+    pub rules: Arc<auth::rules::Rules>,
     pub limits: Limits,
     pub stacks: Stacks,
     /// How long callers may take to send a request.
@@ -76,6 +78,7 @@ impl Api {
             store,
             queue,
             identity,
+            rules: Arc::default(),
             limits,
             stacks: Stacks::default(),
             patience: Patience::default(),

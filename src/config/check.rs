@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use stacksnap_api::auth::rules::Rules;
 use stacksnap_common::config::{self, Auth, Config, Connection};
 
 use crate::cli::ConfigFlags;
@@ -24,8 +25,13 @@ pub async fn run(flags: ConfigFlags) -> Result<(), Failure> {
         }
     };
     say("data_dir", data_dir(&config.data_dir));
-    if let Auth::Tokens(path) = &config.auth {
-        say("auth", readable(path));
+    match &config.auth {
+        Auth::None => {}
+        Auth::Tokens(path) => say("auth", readable(path)),
+        Auth::Keystone => say("keystone", keystone(&config.keystone).await),
+    }
+    if let Some(path) = &config.policy.file {
+        say("policy.file", Rules::load(path).map(|_| "ok".to_owned()).map_err(|error| error.to_string()));
     }
     for root in &config.directory_root {
         say(&format!("directory_root {}", root.path.display()), directory(&root.path));
@@ -91,6 +97,20 @@ fn master_key(config: &Config) -> Result<String, String> {
         }
         Err(error) => Err(format!("{} can't be read: {error}", path.display())),
     }
+}
+
+/// Logs the service user in, and asks Keystone about a token as for a caller: about its own.
+async fn keystone(config: &config::Keystone) -> Result<String, String> {
+    let session = crate::process::keystone::session(config).map_err(|failure| failure.message)?;
+    let token = session.token().await.map_err(|error| error.to_string())?;
+    let may = ["service", "admin"].iter().any(|role| token.has_role(role));
+    if !may {
+        return Err(format!(
+            "user {} has neither the role service nor admin in its project, so it may not validate tokens",
+            token.user.name
+        ));
+    }
+    Ok(format!("ok, {} as {}", session.auth_url(), token.user.name))
 }
 
 async fn postgresql(connection: &Connection) -> Result<String, String> {

@@ -1,31 +1,48 @@
-//! Rules: which role a route needs. Names and defaults are Heat's (`heat/policies/*.py`, contract section 4); those of
-//! routes that Heat has not are of the same style.
-
-use super::Role;
+//! Rules: what a route needs. Names and defaults are Heat's (`heat/policies/*.py`, contract section 4); those of routes
+//! that Heat has not are of the same style. `rules.rs` puts an operator's policy file on top.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rule {
     pub(crate) name: &'static str,
-    pub(crate) role: Role,
+    /// A check, in the language of `check.rs`.
+    pub(crate) default: &'static str,
 }
 
+/// Those who may look.
 const fn reader(name: &'static str) -> Rule {
-    Rule { name, role: Role::Reader }
+    Rule { name, default: "rule:project_reader" }
 }
 
+/// Those who may change.
 const fn member(name: &'static str) -> Rule {
-    Rule { name, role: Role::Member }
+    Rule { name, default: "rule:project_member" }
 }
 
-const fn admin(name: &'static str) -> Rule {
-    Rule { name, role: Role::Admin }
+/// Those who may look, and the users that Heat makes for a stack's servers.
+const fn reader_or_server(name: &'static str) -> Rule {
+    Rule { name, default: "rule:project_reader or (role:heat_stack_user and project_id:%(project_id)s)" }
 }
+
+/// Those who run the service.
+const fn admin(name: &'static str) -> Rule {
+    Rule { name, default: "rule:context_is_admin" }
+}
+
+/// Rules that only a request's body names.
+pub(crate) const BY_BODY: [Rule; 6] = [
+    STACK_UPDATE_NO_CHANGE,
+    ACTION_SUSPEND,
+    ACTION_RESUME,
+    ACTION_CHECK,
+    ACTION_CANCEL_UPDATE,
+    ACTION_CANCEL_WITHOUT_ROLLBACK,
+];
 
 pub(crate) const BUILD_INFO: Rule = reader("build_info:build_info");
 pub(crate) const STACK_INDEX: Rule = reader("stacks:index");
 pub(crate) const STACK_DETAIL: Rule = reader("stacks:detail");
 pub(crate) const STACK_CREATE: Rule = member("stacks:create");
-pub(crate) const STACK_LOOKUP: Rule = reader("stacks:lookup");
+pub(crate) const STACK_LOOKUP: Rule = reader_or_server("stacks:lookup");
 pub(crate) const STACK_SHOW: Rule = reader("stacks:show");
 pub(crate) const STACK_UPDATE: Rule = member("stacks:update");
 pub(crate) const STACK_UPDATE_PATCH: Rule = member("stacks:update_patch");
@@ -64,8 +81,8 @@ pub(crate) const EVENT_INDEX: Rule = reader("events:index");
 pub(crate) const EVENT_SHOW: Rule = reader("events:show");
 pub(crate) const RESOURCE_INDEX: Rule = reader("resource:index");
 pub(crate) const RESOURCE_SHOW: Rule = reader("resource:show");
-pub(crate) const RESOURCE_METADATA: Rule = reader("resource:metadata");
-pub(crate) const RESOURCE_SIGNAL: Rule = reader("resource:signal");
+pub(crate) const RESOURCE_METADATA: Rule = reader_or_server("resource:metadata");
+pub(crate) const RESOURCE_SIGNAL: Rule = reader_or_server("resource:signal");
 pub(crate) const RESOURCE_MARK: Rule = member("resource:mark_unhealthy");
 pub(crate) const SNAPSHOT_CREATE: Rule = member("stacks:snapshot");
 pub(crate) const SNAPSHOT_INDEX: Rule = reader("stacks:list_snapshots");

@@ -117,9 +117,14 @@ impl Route {
 fn other(method: &Method, allow: &str) -> Response {
     match *method {
         Method::OPTIONS => (StatusCode::NO_CONTENT, [(ALLOW, allow)]).into_response(),
-        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {
-            Fault::method(allow).into_response()
-        }
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE
+        | Method::TRACE
+        | Method::CONNECT => Fault::method(allow).into_response(),
         _ => Fault::not_routed().into_response(),
     }
 }

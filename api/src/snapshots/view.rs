@@ -76,24 +76,10 @@ pub(crate) fn data(snapshot: &Snapshot, captured: &Captured, artifacts: &[Artifa
     })
 }
 
+/// Heat's seven keys, then what the snapshot really has of it.
 fn resource(captured: &Captured, artifact: &Artifact) -> Value {
     let resource = captured.resources.iter().find(|resource| resource.name == artifact.resource);
     let metadata = &captured.template["resources"][artifact.resource.as_str()]["metadata"];
-    // Heat's own keys, of native types, then ours.
-    let mut data = resource.and_then(|resource| resource.data.as_object().cloned()).unwrap_or_default();
-    let ours = json!({
-        "protected": artifact.protected,
-        "why": artifact.why,
-        "consistency": artifact.consistency,
-        "cut_at": time(artifact.cut_at),
-        "bytes": artifact.bytes,
-        "bytes_added": artifact.bytes_added,
-        "files": artifact.files,
-        "digest": artifact.digest,
-        "warnings": artifact.warnings,
-        "entry": artifact.entry,
-    });
-    data.extend(ours.as_object().cloned().unwrap_or_default());
     json!({
         "name": artifact.resource,
         "resource_id": resource.and_then(|resource| resource.external_id.as_deref()),
@@ -101,6 +87,18 @@ fn resource(captured: &Captured, artifact: &Artifact) -> Value {
         "action": "SNAPSHOT",
         "status": "COMPLETE",
         "metadata": if metadata.is_object() { metadata.clone() } else { json!({}) },
-        "resource_data": data,
+        "resource_data": resource.and_then(|resource| resource.data.as_object().cloned()).unwrap_or_default(),
+        "artifact": {
+            "protected": artifact.protected,
+            "why": artifact.why,
+            "consistency": artifact.consistency,
+            "cut_at": time(artifact.cut_at),
+            "bytes": artifact.bytes,
+            "bytes_added": artifact.bytes_added,
+            "files": artifact.files,
+            "digest": artifact.digest,
+            "warnings": artifact.warnings,
+            "entry": artifact.entry,
+        },
     })
 }

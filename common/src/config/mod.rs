@@ -9,11 +9,13 @@
 mod auth;
 mod check;
 mod directory;
+mod keystone;
 mod layers;
 mod limits;
 mod policy;
 mod postgresql;
 mod queue;
+mod rules;
 mod store;
 mod telemetry;
 mod timers;
@@ -30,11 +32,13 @@ use serde::Deserialize;
 pub use auth::Auth;
 pub use check::Role;
 pub use directory::DirectoryRoot;
+pub use keystone::{Interface, Keystone};
 pub use layers::{Error, Sources, load};
 pub use limits::Limits;
 pub use policy::{Restore, Retention, Snapshot, Stacks};
 pub use postgresql::{Connection, Projects, SslMode};
 pub use queue::Queue;
+pub use rules::Rules;
 pub use store::Store;
 pub use telemetry::{Format, Telemetry};
 pub use timers::Timers;
@@ -63,6 +67,8 @@ pub struct Config {
     #[serde(deserialize_with = "value::optional")]
     pub amqp: Option<Address>,
     pub slots: Slots,
+    pub keystone: Keystone,
+    pub policy: Rules,
     pub store: Store,
     pub queue: Queue,
     pub worker: Worker,
@@ -88,6 +94,8 @@ impl Default for Config {
             redis: None,
             amqp: None,
             slots: Slots::Cores,
+            keystone: Keystone::default(),
+            policy: Rules::default(),
             store: Store::default(),
             queue: Queue::default(),
             worker: Worker::default(),
