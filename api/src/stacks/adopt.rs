@@ -65,7 +65,7 @@ fn parse(data: &Value) -> Result<Map<String, Value>, Fault> {
     let Value::String(text) = data else {
         return Err(invalid("it must be a string that holds the document of an abandoned stack"));
     };
-    match template::read(text).map_err(|error| invalid(&error))? {
+    match template::value_of(text).map_err(|error| invalid(&error))? {
         Value::Object(document) => Ok(document),
         _ => Err(invalid("it must be a JSON object or YAML mapping")),
     }

@@ -184,7 +184,7 @@ pub(crate) fn object(what: &str, given: &Value) -> Result<Map<String, Value>, Fa
 }
 
 /// A text of YAML or JSON, bounded like a template; or why it is none.
-pub(crate) fn read(text: &str) -> Result<Value, String> {
+pub(crate) fn value_of(text: &str) -> Result<Value, String> {
     text::read(text)
 }
 
