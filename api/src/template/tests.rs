@@ -16,8 +16,6 @@ fn with(template: &Value, environment: &Value, parameters: &Value) -> Result<Par
         adopting: false,
         project: &"p".parse().unwrap(),
         resources: 100,
-        before: &[],
-        adopting: false,
     };
     parse(&given, &Kinds::default())
 }
