@@ -63,8 +63,8 @@ impl Changes {
 impl Resource {
     /// Whether another definition names the same thing and says the same of it. What it depends on is not of the thing.
     fn is_the_same(&self, other: &Self) -> bool {
-        (&self.kind, &self.external_id, &self.properties, &self.pool)
-            == (&other.kind, &other.external_id, &other.properties, &other.pool)
+        (&self.kind, &self.external_id, &self.properties, &self.pool, &self.data)
+            == (&other.kind, &other.external_id, &other.properties, &other.pool, &other.data)
     }
 }
 

@@ -69,9 +69,9 @@ pub fn api(config: &Config, parts: &Parts) -> Result<Api, Failure> {
         Auth::Tokens(path) => Arc::new(TokenFile::open(path).map_err(|error| Failure::usage(error.to_string()))?),
     };
     let mut api = Api::new(parts.store.clone(), parts.queue.connected(), identity, config.limits.clone());
+    api.stacks.clone_from(&config.stacks);
     if let Some(path) = &config.policy.file {
         api.rules = Arc::new(Rules::load(path).map_err(|error| Failure::usage(error.to_string()))?);
     }
-    api.stacks.clone_from(&config.stacks);
     Ok(api)
 }

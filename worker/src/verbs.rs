@@ -79,7 +79,7 @@ pub(crate) async fn run(shared: &Shared, ctx: &Ctx, claimed: &Claimed, session: 
     };
     match claimed.verb {
         Verb::Check => {
-            let found = driver.act(ctx, claimed.operation.kind).await?;
+            let found = driver.act(ctx, doing(claimed)).await?;
             Ok(outcome(found, |found| done(None, json!({ "warnings": found.warnings }))))
         }
         Verb::Quiesce => Ok(simple(driver.quiesce(ctx).await?)),
@@ -107,6 +107,13 @@ pub(crate) async fn run(shared: &Shared, ctx: &Ctx, claimed: &Claimed, session: 
         }
         Verb::Seal | Verb::Unseal => Err(Error::permanent("a resource can't be sealed")),
     }
+}
+
+/// What an operation does to the resource: what an update adds is created.
+fn doing(claimed: &Claimed) -> Kind {
+    let operation = &claimed.operation;
+    let is_new = claimed.item.resource.as_ref().is_some_and(|it| operation.changes.added.contains(&it.name));
+    if operation.kind == Kind::Update && is_new { Kind::Create } else { operation.kind }
 }
 
 async fn cut(shared: &Shared, ctx: &Ctx, driver: &dyn Driver) -> Result<Ran, Error> {

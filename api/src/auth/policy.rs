@@ -23,9 +23,20 @@ const fn reader_or_server(name: &'static str) -> Rule {
     Rule { name, default: "rule:project_reader or (role:heat_stack_user and project_id:%(project_id)s)" }
 }
 
+/// Those who run the service.
 const fn admin(name: &'static str) -> Rule {
     Rule { name, default: "rule:context_is_admin" }
 }
+
+/// Rules that only a request's body names.
+pub(crate) const BY_BODY: [Rule; 6] = [
+    STACK_UPDATE_NO_CHANGE,
+    ACTION_SUSPEND,
+    ACTION_RESUME,
+    ACTION_CHECK,
+    ACTION_CANCEL_UPDATE,
+    ACTION_CANCEL_WITHOUT_ROLLBACK,
+];
 
 pub(crate) const BUILD_INFO: Rule = reader("build_info:build_info");
 pub(crate) const STACK_INDEX: Rule = reader("stacks:index");
@@ -45,13 +56,6 @@ pub(crate) const STACK_EXPORT: Rule = member("stacks:export");
 pub(crate) const STACK_TEMPLATE: Rule = reader("stacks:template");
 pub(crate) const STACK_ENVIRONMENT: Rule = reader("stacks:environment");
 pub(crate) const STACK_FILES: Rule = reader("stacks:files");
-pub(crate) const OUTPUT_INDEX: Rule = reader("stacks:list_outputs");
-pub(crate) const OUTPUT_SHOW: Rule = reader("stacks:show_output");
-pub(crate) const ACTION_SUSPEND: Rule = member("actions:suspend");
-pub(crate) const ACTION_RESUME: Rule = member("actions:resume");
-pub(crate) const ACTION_CHECK: Rule = reader("actions:check");
-pub(crate) const ACTION_CANCEL_UPDATE: Rule = member("actions:cancel_update");
-pub(crate) const ACTION_CANCEL_WITHOUT_ROLLBACK: Rule = member("actions:cancel_without_rollback");
 pub(crate) const STACK_PREVIEW: Rule = reader("stacks:preview");
 pub(crate) const TEMPLATE_VALIDATE: Rule = member("stacks:validate_template");
 pub(crate) const TYPE_INDEX: Rule = reader("stacks:list_resource_types");
@@ -66,6 +70,13 @@ pub(crate) const CONFIG_CREATE: Rule = member("software_configs:create");
 pub(crate) const DEPLOYMENT_INDEX: Rule = reader("software_deployments:index");
 pub(crate) const DEPLOYMENT_SHOW: Rule = reader("software_deployments:show");
 pub(crate) const DEPLOYMENT_CREATE: Rule = member("software_deployments:create");
+pub(crate) const OUTPUT_INDEX: Rule = reader("stacks:list_outputs");
+pub(crate) const OUTPUT_SHOW: Rule = reader("stacks:show_output");
+pub(crate) const ACTION_SUSPEND: Rule = member("actions:suspend");
+pub(crate) const ACTION_RESUME: Rule = member("actions:resume");
+pub(crate) const ACTION_CHECK: Rule = reader("actions:check");
+pub(crate) const ACTION_CANCEL_UPDATE: Rule = member("actions:cancel_update");
+pub(crate) const ACTION_CANCEL_WITHOUT_ROLLBACK: Rule = member("actions:cancel_without_rollback");
 pub(crate) const EVENT_INDEX: Rule = reader("events:index");
 pub(crate) const EVENT_SHOW: Rule = reader("events:show");
 pub(crate) const RESOURCE_INDEX: Rule = reader("resource:index");

@@ -90,7 +90,11 @@ fn resources(document: &Map<String, Value>, before: Option<&Stack>) -> Result<Ve
             properties: BTreeMap::new(),
             depends_on: Vec::new(),
             pool: PoolName::default(),
-            data: known.map_or_else(|| resource["resource_data"].clone(), |known| known.data.clone()),
+            data: match (known, &resource["resource_data"]) {
+                (Some(known), _) => known.data.clone(),
+                (None, Value::Object(data)) if !data.is_empty() => Value::Object(data.clone()),
+                (None, _) => Value::Null,
+            },
         })
     });
     Ok(read.collect())

@@ -69,6 +69,7 @@ pub(crate) async fn parse(api: &Api, project: &ProjectId, body: &Map<String, Val
         project,
         resources: api.limits.resources_per_stack as usize,
         before: adopted.as_ref().map(|adopted| adopted.resources.as_slice()).unwrap_or_default(),
+        adopting: adopted.is_some(),
     };
     let parsed = template::parse(&given, &api.store.kinds)?;
     Ok(NewStack {

@@ -102,6 +102,7 @@ pub(super) fn parse(api: &Api, stack: &Stack, body: &Map<String, Value>, existin
         project: &stack.project,
         resources: api.limits.resources_per_stack as usize,
         before: &stack.resources,
+        adopting: false,
     };
     let parsed = template::parse(&given, &api.store.kinds)?;
     immutable(stack, &parsed)?;

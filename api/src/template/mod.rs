@@ -15,17 +15,18 @@ pub(crate) mod hidden;
 pub(crate) mod language;
 pub(crate) mod parameters;
 mod resources;
+mod shown;
 mod text;
 
 use serde_json::{Map, Value, json};
 use stacksnap_common::ids::{ProjectId, StackName};
 use stacksnap_common::kinds::Kinds;
-use stacksnap_common::record::Stack;
 use stacksnap_common::types::Resource;
 
 use crate::fault::Fault;
-use functions::{Conditions, Known, Resolver, Scope};
+use functions::{Conditions, Resolver, Scope};
 use language::Version;
+pub(crate) use shown::{metadata, outputs};
 
 /// What a request says of a stack to be made.
 pub(crate) struct Given<'a> {
@@ -37,9 +38,11 @@ pub(crate) struct Given<'a> {
     pub(crate) files: &'a Map<String, Value>,
     pub(crate) stack_name: &'a StackName,
     pub(crate) project: &'a ProjectId,
-    /// What the stack has so far: native resources keep their values, and what was adopted its physical ids. Empty when a
-    /// stack is created. To adopt: what there is to be adopted.
+    /// What the stack has so far: of the same name and type, native resources keep their values, and others their physical
+    /// id where the template gives none. Empty when a stack is created. To adopt: what there is to be adopted.
     pub(crate) before: &'a [Resource],
+    /// What there is to be adopted is taken as it is, with the values that native resources have.
+    pub(crate) adopting: bool,
     /// A stack's resources, at most.
     pub(crate) resources: usize,
 }
@@ -58,7 +61,7 @@ const SECTIONS: [&str; 7] =
     ["heat_template_version", "description", "parameter_groups", "parameters", "resources", "outputs", "conditions"];
 
 pub(crate) fn parse(given: &Given<'_>, kinds: &Kinds) -> Result<Parsed, Fault> {
-    let Read { template, version, description } = read(given.template)?;
+    let Opened { template, version, description } = opened(given.template)?;
     let environment = environment::parse(given.environment, given.parameters)?;
     check_groups(&template)?;
     let parameters = parameters::values(section(&template, "parameters")?, &environment)?;
@@ -69,7 +72,7 @@ pub(crate) fn parse(given: &Given<'_>, kinds: &Kinds) -> Result<Parsed, Fault> {
 /// What `POST /validate` answers: the template's parameters, with what is wrong with it refused. Where values are missing
 /// the resources can't be resolved, and only the template's form is checked.
 pub(crate) fn validate(given: &Given<'_>, kinds: &Kinds) -> Result<Value, Fault> {
-    let Read { template, version, .. } = read(given.template)?;
+    let Opened { template, version, .. } = opened(given.template)?;
     let environment = environment::parse(given.environment, given.parameters)?;
     check_groups(&template)?;
     let declared = section(&template, "parameters")?;
@@ -91,13 +94,13 @@ pub(crate) fn validate(given: &Given<'_>, kinds: &Kinds) -> Result<Value, Fault>
 }
 
 /// A template, as far as it can be read without values.
-struct Read {
+struct Opened {
     template: Map<String, Value>,
     version: Version,
     description: String,
 }
 
-fn read(given: &Value) -> Result<Read, Fault> {
+fn opened(given: &Value) -> Result<Opened, Fault> {
     let template = text::object("Template", given)?;
     let version = Version::of(&template)?;
     if let Some(section) = template.keys().find(|key| !SECTIONS.contains(&key.as_str())) {
@@ -109,7 +112,7 @@ fn read(given: &Value) -> Result<Read, Fault> {
         Some(_) => return Err(invalid("description must be a string")),
     };
     section(&template, "outputs")?;
-    Ok(Read { template, version, description })
+    Ok(Opened { template, version, description })
 }
 
 /// Parameter groups say how to show parameters: each names some that there are, and none twice
@@ -168,44 +171,10 @@ fn resources(
         version,
         kinds,
         stack: given.stack_name,
+        adopting: given.adopting,
         before: given.before.iter().map(|resource| (resource.name.as_str(), resource)).collect(),
     };
     resources::read(declared, &from, &mut Resolver::new(&scope))
-}
-
-/// What functions can refer to in a stack that is there.
-fn scope(stack: &Stack) -> Scope<'_> {
-    // The record may be older than what is known of its version now.
-    let version = stack.template.as_object().and_then(|template| Version::of(template).ok());
-    let mut scope = Scope {
-        version: version.unwrap_or(language::NEWTON),
-        parameters: &stack.parameters,
-        pseudo: vec![
-            ("OS::stack_name", stack.name.to_string()),
-            ("OS::project_id", stack.project.to_string()),
-            ("OS::stack_id", stack.id.to_string()),
-        ],
-        files: &stack.files,
-        conditions: Conditions::default(),
-    };
-    if let Ok(conditions) = Conditions::evaluate(stack.template["conditions"].as_object(), &scope) {
-        scope.conditions = conditions;
-    }
-    scope
-}
-
-fn known(stack: &Stack) -> Known {
-    stack.resources.iter().map(|resource| (resource.name.to_string(), resource.clone())).collect()
-}
-
-/// A resource's metadata, resolved; as the template has it where that can't be done.
-pub(crate) fn metadata(stack: &Stack, resource: &str) -> Value {
-    let given = &stack.template["resources"][resource]["metadata"];
-    if given.is_null() {
-        return json!({});
-    }
-    let scope = scope(stack);
-    Resolver::new(&scope).resolve(given, Some(&known(stack))).unwrap_or_else(|_| given.clone())
 }
 
 /// A template, or what it is part of, as an object: given as one, or as a text of YAML or JSON. `what` is how it is called
@@ -217,31 +186,6 @@ pub(crate) fn object(what: &str, given: &Value) -> Result<Map<String, Value>, Fa
 /// A text of YAML or JSON, bounded like a template; or why it is none.
 pub(crate) fn value_of(text: &str) -> Result<Value, String> {
     text::read(text)
-}
-
-/// A stack's outputs with their values. One that can't be resolved has null and says why, as in Heat.
-pub(crate) fn outputs(stack: &Stack) -> Value {
-    let Some(outputs) = stack.template["outputs"].as_object() else { return Value::Array(Vec::new()) };
-    let (scope, known) = (scope(stack), known(stack));
-    let mut resolver = Resolver::new(&scope);
-    let mut shown = Vec::new();
-    for (key, output) in outputs {
-        let condition = output.get("condition").filter(|condition| !condition.is_null());
-        if condition.is_some_and(|condition| resolver.is_true(condition).is_ok_and(|is| !is)) {
-            continue;
-        }
-        let description = output["description"].as_str().unwrap_or("No description given");
-        let mut one = json!({"output_key": key, "description": description});
-        match resolver.resolve(&output["value"], Some(&known)) {
-            Ok(value) => one["output_value"] = value,
-            Err(why) => {
-                one["output_value"] = Value::Null;
-                one["output_error"] = why.text().into();
-            }
-        }
-        shown.push(one);
-    }
-    Value::Array(shown)
 }
 
 fn section<'a>(template: &'a Map<String, Value>, name: &str) -> Result<Option<&'a Map<String, Value>>, Fault> {

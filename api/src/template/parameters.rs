@@ -49,15 +49,6 @@ pub(super) fn some_values(
     Ok(values)
 }
 
-/// Whether an update must leave its value as it is.
-pub(crate) fn is_immutable(template: &Value, name: &str) -> bool {
-    match &template["parameters"][name]["immutable"] {
-        Value::Bool(immutable) => *immutable,
-        Value::String(text) => truth("", text).unwrap_or(false),
-        _ => false,
-    }
-}
-
 /// The parameters as `POST /validate` describes them, in the words of Heat's own template language.
 pub(super) fn described(
     declared: Option<&Map<String, Value>>,
@@ -100,6 +91,15 @@ pub(super) fn described(
         described.insert(name.clone(), shown);
     }
     Ok(described)
+}
+
+/// Whether an update must leave its value as it is.
+pub(crate) fn is_immutable(template: &Value, name: &str) -> bool {
+    match &template["parameters"][name]["immutable"] {
+        Value::Bool(immutable) => *immutable,
+        Value::String(text) => truth("", text).unwrap_or(false),
+        _ => false,
+    }
 }
 
 fn checked<'a>(name: &str, schema: &'a Value) -> Result<&'a Map<String, Value>, Fault> {

@@ -35,6 +35,7 @@ pub(super) struct From<'a> {
     pub(super) version: Version,
     pub(super) kinds: &'a Kinds,
     pub(super) stack: &'a StackName,
+    pub(super) adopting: bool,
     /// What the stack has, by name.
     pub(super) before: BTreeMap<&'a str, &'a Resource>,
 }
@@ -138,8 +139,12 @@ fn finish(resource: &mut Resource, from: &From<'_>) -> Result<(), Fault> {
                 resource.name, resource.kind
             )));
         }
-        return match make::make(native, resource, before, from.stack) {
-            Ok(_) => Ok(()),
+        let made = match before.filter(|before| from.adopting && before.external_id.is_some()) {
+            Some(before) => make::adopt(native, resource, before),
+            None => make::make(native, resource, before, from.stack).map(drop),
+        };
+        return match made {
+            Ok(()) => Ok(()),
             Err(make::Error::Wrong(wrong)) => Err(invalid(wrong.of(&resource.name))),
             Err(make::Error::Invalid(why)) => Err(invalid(format!("resources.{}: {why}", resource.name))),
             Err(make::Error::Chance(why)) => {

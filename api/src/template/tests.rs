@@ -13,6 +13,7 @@ fn with(template: &Value, environment: &Value, parameters: &Value) -> Result<Par
         files: files.as_object().unwrap(),
         stack_name: &"s".parse().unwrap(),
         before: &[],
+        adopting: false,
         project: &"p".parse().unwrap(),
         resources: 100,
     };
@@ -286,6 +287,7 @@ fn native_resources_are_made_and_referred_to() {
         stack_name: &name,
         project: &project,
         before: &made,
+        adopting: false,
         resources: 100,
     };
     let updated = parse(&given, &Kinds::default()).unwrap().resources;
@@ -325,6 +327,7 @@ fn validating_describes_parameters_and_needs_no_values() {
         stack_name: &name,
         project: &project,
         before: &[],
+        adopting: false,
         resources: 100,
     };
     let answer = validate(&given, &Kinds::default()).unwrap();

@@ -33,6 +33,7 @@ pub(crate) async fn validate(State(api): State<Arc<Api>>, mut change: Change) ->
         stack_name: &name,
         project: change.project(),
         before: &[],
+        adopting: false,
         resources: api.limits.resources_per_stack as usize,
     };
     template::validate(&given, &api.store.kinds).map(Json)

@@ -72,6 +72,14 @@ pub fn make(
     Ok(Change::Updated)
 }
 
+/// Takes over what another stack had: its physical id and its value, whatever the properties say of how to make one.
+pub fn adopt(native: &Native, resource: &mut Resource, before: &Resource) -> Result<(), Error> {
+    resource.properties = native.take(&resource.properties).map_err(Error::Wrong)?;
+    resource.external_id.clone_from(&before.external_id);
+    resource.data = before.data.clone();
+    Ok(())
+}
+
 fn changed(native: &Native, before: &Resource, after: &Resource, name: &str) -> bool {
     native.value(&before.properties, name) != native.value(&after.properties, name)
 }

@@ -17,7 +17,7 @@ use crate::ids::{ProjectId, ResourceName, StackId};
 use crate::kinds::CutKind;
 use crate::operation::plan::{self, Plan};
 use crate::operation::{Kind, Operation, State, Stop, Verb, machine};
-use crate::record::{Answer, Definition, Shown, Stack, Status};
+use crate::record::{Answer, Captured, Definition, Shown, Stack, Status};
 use crate::store::Millis;
 use crate::types::{Changes, Resource};
 
@@ -163,7 +163,7 @@ impl Store {
                     if op.options.resources.is_empty() {
                         stack.define(captured.definition(), now);
                     } else {
-                        self.put_back(stack, captured.defined(), &op.options.resources);
+                        self.put_back(stack, &captured.resources, &op.options.resources, now);
                     }
                 }
             }
@@ -174,17 +174,22 @@ impl Store {
         Ok(())
     }
 
-    /// Chosen resources of a restore that are nothing but what the stack's record says of them: they are as they were.
-    fn put_back(&self, stack: &mut Stack, captured: &[Resource], chosen: &[ResourceName]) {
-        let inline = |kind: &str| self.kinds.get(kind).is_some_and(|kind| kind.cut == CutKind::Inline);
-        for kept in captured.iter().filter(|kept| inline(&kept.kind) && chosen.contains(&kept.name)) {
-            let is_it = |now: &&mut Resource| now.name == kept.name && now.kind == kept.kind;
-            if let Some(now) = stack.resources.iter_mut().find(is_it) {
-                now.external_id.clone_from(&kept.external_id);
-                now.properties.clone_from(&kept.properties);
-                now.data.clone_from(&kept.data);
-                stack.revision += 1;
+    /// Of chosen resources the native ones are put back here: all of them is in the record. Where the stack has no such
+    /// resource any more there is nothing to put it back into.
+    fn put_back(&self, stack: &mut Stack, captured: &[Resource], chosen: &[ResourceName], now: Millis) {
+        let mut resources = stack.resources.clone();
+        for resource in &mut resources {
+            let is_inline = self.kinds.get(&resource.kind).is_some_and(|kind| kind.cut == CutKind::Inline);
+            let was = captured.iter().find(|was| was.name == resource.name && was.kind == resource.kind);
+            if let Some(was) = was.filter(|_| is_inline && chosen.contains(&resource.name)) {
+                resource.external_id.clone_from(&was.external_id);
+                resource.properties.clone_from(&was.properties);
+                resource.data = was.data.clone();
             }
+        }
+        if resources != stack.resources {
+            let definition = Definition { resources, ..Captured::of(stack).definition() };
+            stack.define(definition, now);
         }
     }
 
