@@ -53,6 +53,7 @@ impl Change {
             caller: self.caller.user.clone(),
             trace: self.trace.clone(),
             idempotency: self.idempotency.clone(),
+            heat: None,
             answer,
         }
     }
@@ -101,7 +102,7 @@ impl FromRequest<Arc<Api>> for NoBody {
     }
 }
 
-async fn read(body: axum::body::Body, limit: u64) -> Result<Vec<u8>, Fault> {
+pub(crate) async fn read(body: axum::body::Body, limit: u64) -> Result<Vec<u8>, Fault> {
     let mut stream = body.into_data_stream();
     let mut bytes = Vec::new();
     let mut length: u64 = 0;

@@ -10,6 +10,7 @@
 //! - `template/`: HOT, from text to checked resources.
 //! - `auth/`: who calls and what they may. `idempotency.rs`: the same change sent again.
 //! - `body.rs`, `params.rs`, `base.rs`: what a request says. `answer.rs`, `fault.rs`, `webob.rs`: what it is told.
+//! - `heat/`: in front of a real Heat. `source.rs`: where stacks come from, the registry or Heat.
 //! - `health.rs`, `versions.rs`: what is asked without a project.
 
 mod answer;
@@ -18,6 +19,7 @@ mod base;
 mod body;
 mod fault;
 mod health;
+pub mod heat;
 mod idempotency;
 mod operations;
 mod params;
@@ -26,6 +28,7 @@ mod resources;
 mod routes;
 mod serve;
 mod snapshots;
+mod source;
 mod stacks;
 mod template;
 mod versions;
@@ -52,6 +55,8 @@ pub struct Api {
     pub queue: watch::Receiver<bool>,
     pub identity: Arc<dyn auth::Identity>,
     pub limits: Limits,
+    /// The real Heat that this service stands in front of; without it stacks are held here.
+    pub heat: Option<Arc<heat::Heat>>,
     /// What `/metrics` shows; without it there is no such page.
     pub metrics: Option<Metrics>,
     /// Cancelled when the process should stop: event streams end.
@@ -66,9 +71,15 @@ impl Api {
             queue,
             identity,
             limits,
+            heat: None,
             metrics: None,
             stopping: CancellationToken::new(),
             streams: Arc::new(Semaphore::new(STREAMS)),
         }
+    }
+
+    /// The Heat behind us, on routes that only heat mode has.
+    fn heat(&self) -> Result<Arc<heat::Heat>, fault::Fault> {
+        self.heat.clone().ok_or_else(fault::Fault::internal)
     }
 }

@@ -20,7 +20,7 @@ use crate::auth::policy::{self as rule, Rule};
 use crate::auth::{admit, enforce};
 use crate::fault::Fault;
 use crate::stacks::{create, delete, environment, events, files, list, lookup, show, template};
-use crate::{Api, base, health, operations, request_id, resources, snapshots, versions, webob};
+use crate::{Api, base, health, heat, operations, request_id, resources, snapshots, versions, webob};
 
 const STACK: &str = "/stacks/{stack_name}/{stack_id}";
 const SNAPSHOT: &str = "/stacks/{stack_name}/{stack_id}/snapshots/{snapshot_id}";
@@ -76,8 +76,13 @@ pub fn router(api: Api) -> Router {
         .route("/metrics", get(health::metrics))
         .route("/healthcheck", get(health::healthcheck));
     for version in ["/v1", "/v1.0"] {
-        for route in list_of_routes() {
-            router = router.route(&format!("{version}/{{project}}{}", route.path), route.ready());
+        let mut routes: Vec<_> = list_of_routes().into_iter().map(|route| (route.path.clone(), route.ready())).collect();
+        if api.heat.is_some() {
+            routes.retain(|(path, _)| path.contains("/snapshots") || path.starts_with("/operations"));
+            routes = heat::routes(&api, routes);
+        }
+        for (path, methods) in routes {
+            router = router.route(&format!("{version}/{{project}}{path}"), methods);
         }
     }
     router

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::heat::Shadow;
 use crate::ids::{OperationId, PoolName, ProjectId, ResourceName, SnapshotId, StackId, StackName, WorkerId};
 use crate::operation::Stop;
 use crate::store::Millis;
@@ -86,6 +87,9 @@ pub struct Stack {
     /// A stack-delete that waits until `busy` has ended.
     #[serde(default)]
     pub deleting: Option<OperationId>,
+    /// Where the stack is a Heat's: then this record is its shadow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heat: Option<Shadow>,
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
 }
@@ -208,6 +212,9 @@ pub struct Event {
     /// `None`: the stack itself.
     pub resource: Option<ResourceName>,
     pub shown: Shown,
+    /// Of a stack of Heat's: the event of Heat's that this one follows, if that was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// A live worker, as it says itself.

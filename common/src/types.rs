@@ -71,6 +71,9 @@ pub struct Artifact {
     /// What a person should know: files that changed while they were copied, what could not be read. At most 1,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// All of it is in `data`: it has nothing outside that would have to be looked for, verified or removed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inline: bool,
     /// The driver's own.
     #[serde(default)]
     pub data: Value,
@@ -94,6 +97,7 @@ impl Artifact {
             files: 0,
             digest: None,
             warnings: Vec::new(),
+            inline: false,
             data: Value::Null,
         }
     }
@@ -106,6 +110,9 @@ impl Artifact {
 
     /// The steps whose effects a discard of this artifact has to look for.
     pub fn made_by(&self) -> Vec<StepId> {
+        if self.inline {
+            return Vec::new();
+        }
         if self.protected {
             return vec![self.step];
         }

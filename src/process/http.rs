@@ -65,5 +65,7 @@ pub fn api(config: &Config, parts: &Parts) -> Result<Api, Failure> {
         Auth::None => Arc::new(Open),
         Auth::Tokens(path) => Arc::new(TokenFile::open(path).map_err(|error| Failure::usage(error.to_string()))?),
     };
-    Ok(Api::new(parts.store.clone(), parts.queue.connected(), identity, config.limits.clone()))
+    let mut api = Api::new(parts.store.clone(), parts.queue.connected(), identity, config.limits.clone());
+    api.heat = super::heat::front(config)?.map(Arc::new);
+    Ok(api)
 }

@@ -16,12 +16,14 @@ use crate::body::NoBody;
 use crate::fault::Fault;
 use crate::params::{At, Params};
 use crate::stacks::StackPath;
+use crate::source::Stacks;
 
 /// Snapshots whose data is read at the same time.
 const AT_ONCE: usize = 8;
 
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
+    stacks: Stacks,
     caller: Caller,
     At(path): At<StackPath>,
     params: Params,
@@ -30,8 +32,8 @@ pub(crate) async fn list(
     let limit = params.number("limit")?.unwrap_or(usize::MAX);
     let with_data = params.truth("with_data")?.unwrap_or(true);
     let kind = kind(&params)?;
-    let stack = path.live(&api, &caller.project).await?;
-    let mut snapshots = api.store.list_snapshots(&caller.project, stack.id).await?;
+    let stack = stacks.find(&path, &caller.project).await?;
+    let mut snapshots = api.store.list_snapshots(&caller.project, stack).await?;
     snapshots.retain(kind);
     if params.descending(false)? {
         snapshots.reverse();

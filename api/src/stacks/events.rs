@@ -65,22 +65,25 @@ fn page(base: &Base, stack: &Stack, mut events: Vec<Event>, params: &Params) -> 
         let after = events.iter().position(|event| event.id.to_string() == marker).map_or(0, |at| at + 1);
         events.drain(..after);
     }
-    let wanted = |event: &&Event| {
-        let is = |key, value: &str| params.get(key).is_none_or(|asked| asked.eq_ignore_ascii_case(value));
-        is("resource_name", name(stack, event))
-            && is("resource_action", &event.shown.action)
-            && (is("resource_status", event.shown.status.as_str()) || is("resource_status", &event.shown.word()))
-    };
+    let wanted = |event: &&Event| wanted(stack, event, params);
     let shown: Vec<_> = events.iter().filter(wanted).take(limit).map(|event| view(base, stack, event)).collect();
     Ok(Json(json!({"events": shown})))
 }
 
+/// Whether it passes the filters that a caller gave.
+pub(crate) fn wanted(stack: &Stack, event: &Event, params: &Params) -> bool {
+    let is = |key, value: &str| params.get(key).is_none_or(|asked| asked.eq_ignore_ascii_case(value));
+    is("resource_name", name(stack, event))
+        && is("resource_action", &event.shown.action)
+        && (is("resource_status", event.shown.status.as_str()) || is("resource_status", &event.shown.word()))
+}
+
 /// The stack's own events bear the stack's name.
-fn name<'a>(stack: &'a Stack, event: &'a Event) -> &'a str {
+pub(crate) fn name<'a>(stack: &'a Stack, event: &'a Event) -> &'a str {
     event.resource.as_ref().map_or(stack.name.as_str(), |name| name.as_str())
 }
 
-fn view(base: &Base, stack: &Stack, event: &Event) -> Value {
+pub(crate) fn view(base: &Base, stack: &Stack, event: &Event) -> Value {
     let (name, href) = (name(stack, event), base.stack(stack));
     let resource = format!("{href}/resources/{name}");
     let physical = match &event.resource {

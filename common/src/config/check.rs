@@ -61,6 +61,9 @@ impl Config {
         if let Err(error) = crate::telemetry::filter(&self.telemetry.level) {
             demand(false, &error.to_string());
         }
+        for problem in self.heat.problems() {
+            demand(false, problem);
+        }
         self.worker_problems(&mut demand);
         self.vault_problems(&mut demand);
         self.limit_problems(&mut demand);

@@ -9,6 +9,7 @@
 mod auth;
 mod check;
 mod directory;
+mod heat;
 mod layers;
 mod limits;
 mod policy;
@@ -30,6 +31,7 @@ use serde::Deserialize;
 pub use auth::Auth;
 pub use check::Role;
 pub use directory::DirectoryRoot;
+pub use heat::{ActAs, Heat};
 pub use layers::{Error, Sources, load};
 pub use limits::Limits;
 pub use policy::{Restore, Retention, Snapshot};
@@ -63,6 +65,7 @@ pub struct Config {
     #[serde(deserialize_with = "value::optional")]
     pub amqp: Option<Address>,
     pub slots: Slots,
+    pub heat: Heat,
     pub store: Store,
     pub queue: Queue,
     pub worker: Worker,
@@ -87,6 +90,7 @@ impl Default for Config {
             redis: None,
             amqp: None,
             slots: Slots::Cores,
+            heat: Heat::default(),
             store: Store::default(),
             queue: Queue::default(),
             worker: Worker::default(),

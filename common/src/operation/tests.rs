@@ -84,6 +84,7 @@ fn operation(kind: Kind, plan: &plan::Plan) -> Operation {
         thawed_at: None,
         again: 0,
         redo: false,
+        grant: None,
         other: BTreeMap::new(),
     }
 }

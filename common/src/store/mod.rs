@@ -8,7 +8,8 @@
 //! - `begin.rs`: a request becomes records: snapshot, operation, items, timers, in one commit.
 //! - `stacks.rs`, `snapshots.rs`, `cancel.rs`: the requests.
 //! - `claim.rs`, `finish.rs`: a worker takes a step, keeps it, ends it.
-//! - `advance.rs`, `prepare.rs`, `verdict.rs`: what follows when a stage, or the whole, has ended.
+//! - `planning.rs`: which steps an operation has. `advance.rs`, `prepare.rs`, `verdict.rs`: what follows when a stage, or the whole, has ended.
+//! - `shadow.rs`: stacks of a real Heat: shadows, holds, grants.
 //! - `looks.rs`: what the timers' pump asks and changes.
 //! - `read.rs`: what callers see. `rebuild.rs`: the records again, from what the vaults hold.
 //! - `workers.rs`: who is alive. `housekeeping.rs`: whose turn it is to prune a vault.
@@ -31,11 +32,13 @@ pub mod keys;
 pub mod looks;
 #[cfg(feature = "contract")]
 pub mod model;
+mod planning;
 mod prepare;
 pub mod read;
 pub mod rebuild;
 pub mod redis;
 mod rules;
+pub mod shadow;
 pub mod snapshots;
 pub mod stacks;
 #[cfg(test)]

@@ -87,6 +87,7 @@ impl Store {
             deleted_at: None,
             busy: None,
             deleting: None,
+            heat: None,
             other: Default::default(),
         };
         let mut batch = self.batch(self.shard(project)).await?;

@@ -7,7 +7,7 @@ use super::begin::{Begun, Draft, Gate, Request, show};
 use super::keys::{self, count};
 use super::{Error, Read, Store, put, require_version};
 use crate::ids::{ProjectId, ResourceName, SnapshotId, StackId};
-use crate::operation::{Kind, Operation, Options, SCHEMA, Verb, plan};
+use crate::operation::{Kind, Operation, Options, SCHEMA};
 use crate::record::{Answer, Captured, Purpose, Shown, Snapshot, Stack, Status};
 use crate::store::Millis;
 use crate::types::{Artifact, Consistency, Resource};
@@ -61,13 +61,16 @@ impl Store {
         batch.count(count::snapshots_of(project, stack.id), 1, None);
         batch.count(count::snapshots(project), 1, None);
 
-        let plan = plan::snapshot(&self.kinds, &stack.resources);
         let captured = Captured::of(&stack);
+        let plan = self.plan_snapshot(&stack, request.heat.as_ref());
         let mut snapshot = new_snapshot(&stack, id, Purpose::User, now);
         snapshot.name.clone_from(&new.name);
         snapshot.labels.clone_from(&new.labels);
         for (resource, why) in &plan.unprotected {
             put_unprotected(&mut batch, project, id, resource, why)?;
+        }
+        if let Some(begin) = &request.heat {
+            self.put_captured(&mut batch, &stack, id, &begin.captured, Kind::Snapshot.action(), now)?;
         }
         let options =
             Options { consistency: new.consistency, allow_unprotected: new.allow_unprotected, ..Options::default() };
@@ -110,7 +113,7 @@ impl Store {
         let captured = self.captured(project, id).await?;
         let chosen = self.chosen(project, id, &captured, &new.resources).await?;
         let safe = new.safety.unwrap_or(self.settings.safety);
-        let plan = plan::restore(&self.kinds, &chosen, safe)?;
+        let plan = self.plan_restore_of(project, id, &stack, &chosen, &new.resources, safe).await?;
         let draft = Draft {
             kind: Kind::Restore,
             snapshot: Some(id),
@@ -124,7 +127,15 @@ impl Store {
             before.name = Some(format!("before restore of {}", snapshot.value.name.as_deref().unwrap_or("a snapshot")));
             before.made_by = Some(operation.id);
             before.resources = chosen.len() as u32;
-            put_snapshot(&mut batch, &before, &Captured { resources: chosen, ..Captured::of(&stack) })?;
+            match &request.heat {
+                // Heat may change all of the stack.
+                Some(begin) => {
+                    before.resources = stack.resources.len() as u32;
+                    self.put_captured(&mut batch, &stack, safety, &begin.captured, None, now)?;
+                    put_snapshot(&mut batch, &before, &Captured::of(&stack))?;
+                }
+                None => put_snapshot(&mut batch, &before, &Captured { resources: chosen, ..Captured::of(&stack) })?,
+            }
         }
         self.hold_snapshot(&mut batch, &mut snapshot, &operation)?;
         hold_stack(&mut batch, &mut stack, version, &operation, now)?;
@@ -171,13 +182,12 @@ impl Store {
         let captured = self.captured(project, id).await?;
         let chosen = self.chosen(project, id, &captured, resources).await?;
         let now = self.now().await?;
-        let verb = if kind == Kind::Plan { Verb::Preview } else { Verb::Verify };
         let draft = Draft {
             kind,
             snapshot: Some(id),
             safety: None,
             options: Options { resources: resources.to_vec(), ..Options::default() },
-            plan: Some(plan::each(&self.kinds, &chosen, verb)),
+            plan: Some(self.plan_look(project, id, &stack, &chosen, resources, kind).await?),
         };
         let operation = self.open(&mut batch, request, &stack, draft, gate, now)?;
         if kind.holds_snapshot() {

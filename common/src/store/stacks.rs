@@ -70,6 +70,7 @@ impl Store {
             deleted_at: None,
             busy: None,
             deleting: None,
+            heat: None,
             other: Default::default(),
         };
         let count_resources = new.resources.len() as i64;

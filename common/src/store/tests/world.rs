@@ -173,6 +173,7 @@ impl World {
             caller: "me".to_owned(),
             trace: None,
             idempotency: None,
+            heat: None,
             answer: &answer,
         }
     }

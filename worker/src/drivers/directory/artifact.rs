@@ -75,6 +75,7 @@ pub(crate) fn of(ctx: &Ctx, properties: &Properties, notes: &Notes, stored: Stor
         files: stored.files,
         digest: (!stored.digest.is_empty()).then_some(stored.digest),
         warnings,
+        inline: false,
         data: serde_json::to_value(data).unwrap_or_default(),
     }
 }

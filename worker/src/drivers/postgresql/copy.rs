@@ -41,6 +41,7 @@ pub(super) async fn copy(ctx: &Ctx, dump: Dump) -> Result<Artifact, Error> {
         files: 1,
         digest: Some(stored.digest),
         warnings,
+        inline: false,
         data: serde_json::to_value(&facts).map_err(|error| Error::permanent(error.to_string()))?,
     })
 }

@@ -1,0 +1,8 @@
+//! A cloud in the process, on a free port of 127.0.0.1, with state: what is made is there afterwards, who may not is
+//! refused. Each answer is what the real service gives (Keystone 22, asked over the wire), headers and texts with it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "for tests only")]
+
+mod keystone;
+
+pub use keystone::Keystone;

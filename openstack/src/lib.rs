@@ -1,0 +1,44 @@
+//! OpenStack as seen by a client: one session for all services, and thin typed clients on it. Nothing here knows what a
+//! snapshot is.
+//!
+//! ```text
+//! a client (keystone.rs, …) → session.rs: token and endpoint → http.rs: connections, timeouts, what is sent again
+//! ```
+//!
+//! - `http.rs`: one pool of connections with its TLS and timeouts; `request.rs`: what is asked; `reply.rs`: the answer.
+//! - `credentials.rs`: who we are and for which project; `token.rs`: what Keystone says of a token;
+//!   `catalogue.rs`: where the services are.
+//! - `session.rs`: credentials turned into a token that is renewed in time, and calls that carry it.
+//! - `keystone.rs`: other people's tokens validated; trusts.
+//! - `heat.rs`: stacks, read and updated.
+//! - `error.rs`: what went wrong, and whether trying again helps.
+//! - `fake/` (feature `fake`): a cloud with state to test against, which answers as the real services do.
+//!
+//! No secret is in a log, an error or a `Debug`: tokens and passwords are `SecretString`s, headers that hold one are
+//! marked as sensitive, and a service that repeats a token in its message has it cut out.
+
+pub mod catalogue;
+mod credentials;
+mod error;
+#[cfg(feature = "fake")]
+pub mod fake;
+pub mod heat;
+pub mod http;
+pub mod keystone;
+mod reply;
+mod request;
+mod session;
+mod token;
+
+pub use credentials::{Credentials, Domain, Scope, User};
+pub use error::{Answered, Error};
+pub use heat::Heat;
+pub use http::Http;
+pub use keystone::Keystone;
+pub use reply::Reply;
+pub use request::Request;
+pub use reqwest::{Method, StatusCode, Url};
+pub use session::{Session, Settings};
+pub use token::{Named, Token};
+
+

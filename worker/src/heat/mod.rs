@@ -1,0 +1,134 @@
+//! A worker in front of a real Heat: the steps of the stack as a whole.
+//!
+//! - `check.rs`: has anything changed in Heat that we did not do?
+//! - `preview.rs`: what would Heat change to bring the stack back?
+//! - `restore.rs`: Heat brings the stack back, by an ordinary update; `update.rs`: to what.
+//! - `discard.rs`: Heat deletes the stack.
+//! - `grants.rs`: what callers gave us to act by, taken back when it is not needed any more.
+//!
+//! Heat has no place where an update could carry a step's id. What keeps two selves apart is Heat's own state: an update
+//! is sent only while the stack is as it was seen before, which is written down first; what is found changed afterwards
+//! is ours if it is what we were about to make.
+
+mod check;
+mod discard;
+pub(crate) mod grants;
+mod preview;
+mod restore;
+mod update;
+
+use stacksnap_common::heat::{By, Seen, Shadow};
+use stacksnap_common::operation::Verb;
+use stacksnap_common::store::Claimed;
+use stacksnap_openstack::{Error as Cloud, Http, Url, heat};
+
+use crate::Shared;
+use crate::driver::{Ctx, Error};
+use crate::verbs::Ran;
+
+/// The Heat that the service stands in front of.
+#[derive(Debug, Clone)]
+pub struct Heat {
+    http: Http,
+    /// Up to `/v1`.
+    url: Url,
+}
+
+impl Heat {
+    pub fn new(http: Http, url: Url) -> Self {
+        Self { http, url }
+    }
+}
+
+/// A stack in Heat, as one step may act on it.
+pub(crate) struct At<'a> {
+    shared: &'a Shared,
+    ctx: &'a Ctx,
+    claimed: &'a Claimed,
+    heat: heat::Heat,
+    name: String,
+    id: String,
+}
+
+pub(crate) async fn run(shared: &Shared, ctx: &Ctx, claimed: &Claimed) -> Result<Ran, Error> {
+    let at = At::new(shared, ctx, claimed).await?;
+    match claimed.verb {
+        Verb::Check => check::run(&at).await,
+        Verb::Preview => preview::run(&at).await,
+        Verb::Restore => restore::run(&at).await,
+        Verb::Discard => discard::run(&at).await,
+        other => Err(Error::permanent(format!("Heat's stack has no step {}", other.as_str()))),
+    }
+}
+
+impl<'a> At<'a> {
+    async fn new(shared: &'a Shared, ctx: &'a Ctx, claimed: &'a Claimed) -> Result<Self, Error> {
+        let Some(settings) = &shared.heat else {
+            return Err(Error::permanent("the stack is a Heat's, and this worker is set up with none (heat.url)"));
+        };
+        let operation = &claimed.operation;
+        let grant = match operation.grant {
+            Some(id) => shared.store.grant(&ctx.project, id).await.map_err(store)?.map(|grant| grant.by),
+            None => None,
+        };
+        let token = match grant {
+            Some(By::Token(token)) => Some(token.into()),
+            Some(By::Operator | By::Trust { .. }) => {
+                return Err(Error::permanent("this worker has no Keystone user to act by"));
+            }
+            None if operation.grant.is_some() => {
+                return Err(Error::permanent("what the caller gave us to act by is not there any more"));
+            }
+            None => None,
+        };
+        let heat =
+            heat::Heat::with_token(settings.http.clone(), token, &settings.url, ctx.project.as_str());
+        let (name, id) = (operation.stack_name.to_string(), operation.stack.to_string());
+        Ok(Self { shared, ctx, claimed, heat, name, id })
+    }
+
+    async fn stack(&self) -> Result<heat::Stack, Error> {
+        self.heat.stack(&self.name, &self.id).await.map_err(cloud)
+    }
+
+    /// With its newest event.
+    async fn seen(&self, stack: &heat::Stack) -> Result<Seen, Error> {
+        let event = self.heat.newest_event(&self.name, &self.id).await.map_err(cloud)?;
+        Ok(Seen { event: event.map(|event| event.id), ..state(stack) })
+    }
+
+    /// What was seen of it last, for this operation.
+    async fn shadow(&self) -> Result<Shadow, Error> {
+        let stack = self.shared.store.shadow(&self.ctx.project, self.ctx.stack).await.map_err(store)?;
+        stack.and_then(|stack| stack.heat).ok_or_else(|| Error::permanent("there is no record of the stack"))
+    }
+
+    async fn note(&self, seen: &Seen) -> Result<(), Error> {
+        let operation = self.claimed.operation.id;
+        self.shared.store.note_seen(&self.ctx.project, self.ctx.stack, operation, seen).await.map_err(store)
+    }
+}
+
+/// As far as two moments are compared.
+fn state(stack: &heat::Stack) -> Seen {
+    Seen { status: stack.stack_status.clone(), updated: stack.updated_time.clone(), event: None }
+}
+
+fn changed(seen: &Seen) -> Error {
+    let at = seen.updated.as_deref().map(|at| format!(" at {at}")).unwrap_or_default();
+    Error::permanent(format!("the stack was changed in Heat meanwhile, not through this service: {}{at}", seen.status))
+}
+
+fn store(error: stacksnap_common::store::Error) -> Error {
+    if error.is_transient() { Error::transient(error.to_string()) } else { Error::permanent(error.to_string()) }
+}
+
+fn cloud(error: Cloud) -> Error {
+    if error.is_gone() {
+        return Error::Gone(error.to_string());
+    }
+    if error.is_transient() {
+        return Error::Transient { reason: error.to_string(), after: error.after() };
+    }
+    Error::permanent(error.to_string())
+}
