@@ -62,7 +62,6 @@ struct Service {
 #[derive(Debug, Clone, Deserialize)]
 struct Endpoint {
     interface: String,
-    #[serde(alias = "region")]
     region_id: Option<String>,
     url: String,
 }
@@ -101,9 +100,7 @@ mod tests {
     use super::*;
 
     fn catalogue() -> Catalogue {
-        let endpoint = |interface: &str, region: &str, url: &str| {
-            json!({"id": "e", "interface": interface, "region": region, "region_id": region, "url": url})
-        };
+        let endpoint = |interface: &str, region: &str, url: &str| json!({"id": "e", "interface": interface, "region": region, "region_id": region, "url": url});
         serde_json::from_value(json!([
             {"id": "1", "name": "cinder", "type": "volume", "endpoints": [endpoint("public", "one", "http://old/v1")]},
             {"id": "2", "name": "cinderv3", "type": "volumev3", "endpoints": [
@@ -124,7 +121,10 @@ mod tests {
         assert_eq!(found("block-storage", Some("two"), public).unwrap(), "http://two/v3/p");
         assert_eq!(found("volumev3", None, Interface::Internal).unwrap(), "http://in/v3/p");
         let missing = found("compute", Some("one"), public).unwrap_err().to_string();
-        assert!(missing.contains("no compute with interface public in region one; it has: volume, volumev3"), "{missing}");
+        assert!(
+            missing.contains("no compute with interface public in region one; it has: volume, volumev3"),
+            "{missing}"
+        );
         assert!(found("block-storage", Some("three"), public).is_err());
         assert!(found("image", None, public).unwrap_err().to_string().contains("not a url"));
     }

@@ -80,7 +80,8 @@ impl Http {
             }
             builder = builder.tls_certs_merge(found);
         }
-        let client = builder.build().map_err(|error| Error::Settings(format!("can't set up HTTP: {}", root(&error))))?;
+        let client =
+            builder.build().map_err(|error| Error::Settings(format!("can't set up HTTP: {}", root(&error))))?;
         Ok(Self(Arc::new(Inner { client, settings, hosts: Mutex::default() })))
     }
 
@@ -155,7 +156,10 @@ fn answered(request: &Request, status: reqwest::StatusCode, headers: &HeaderMap,
         status,
         message: request.cut(&message(status, body)),
         request: request_id(headers).map(str::to_owned),
-        after: headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok()).map(Duration::from_secs),
+        after: headers
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+            .map(Duration::from_secs),
     }))
 }
 

@@ -41,4 +41,5 @@ pub use reqwest::{Method, StatusCode, Url};
 pub use session::{Session, Settings};
 pub use token::{Named, Token};
 
-
+#[cfg(test)]
+mod tests;

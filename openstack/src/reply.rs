@@ -58,9 +58,14 @@ mod tests {
     #[test]
     fn every_services_error_is_one_line() {
         for (body, expected) in [
-            (r#"{"error":{"code":401,"message":"The request you have made requires authentication.","title":"Unauthorized"}}"#,
-             "The request you have made requires authentication."),
-            (r#"{"itemNotFound":{"code":404,"message":"Volume v could\nnot be found."}}"#, "Volume v could not be found."),
+            (
+                r#"{"error":{"code":401,"message":"The request you have made requires authentication.","title":"Unauthorized"}}"#,
+                "The request you have made requires authentication.",
+            ),
+            (
+                r#"{"itemNotFound":{"code":404,"message":"Volume v could\nnot be found."}}"#,
+                "Volume v could not be found.",
+            ),
             (r#"{"NeutronError":{"type":"X","message":"no","detail":""}}"#, "no"),
             (r#"{"code":"503 Service Unavailable","message":"away.<br /><br />\nreally","title":"T"}"#, "away. really"),
             ("<html>busy</html>", "Service Unavailable"),

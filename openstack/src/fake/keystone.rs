@@ -37,11 +37,13 @@ struct State {
     /// Application credential's id → its secret, user and project.
     credentials: BTreeMap<String, (String, String, String)>,
     tokens: BTreeMap<String, Value>,
+    last: String,
     trusts: BTreeMap<String, Value>,
     catalogue: Vec<Value>,
     made: usize,
     away: bool,
     slow: Duration,
+    lifetime: Duration,
     logins: usize,
     validations: usize,
 }
@@ -51,7 +53,8 @@ type World = Arc<Mutex<State>>;
 impl Keystone {
     /// With one user, `stacksnap`, who has the role `service` in the project `service`.
     pub async fn start() -> Self {
-        let state = World::default();
+        let state = State { lifetime: Duration::from_secs(3600), ..State::default() };
+        let state = Arc::new(Mutex::new(state));
         let tokens = get(validate).post(login).delete(revoke).head(validate);
         let router = Router::new()
             .route("/v3", get(version))
@@ -99,7 +102,7 @@ impl Keystone {
         (id, secret)
     }
 
-    /// A token as a login would give it, good for an hour.
+    /// A token as a login would give it.
     pub fn token(&self, user: &str, project: Option<&str>) -> String {
         self.state().issue(user, project, "password")
     }
@@ -111,6 +114,17 @@ impl Keystone {
 
     pub fn expire(&self, token: &str) {
         self.change(token, |body| body["expires_at"] = (now() - SignedDuration::from_secs(1)).to_string().into());
+    }
+
+    /// Since 1970.
+    pub fn ends_at(&self, token: &str, end: Duration) {
+        let end = Timestamp::from_duration(end.try_into().unwrap()).unwrap();
+        self.change(token, |body| body["expires_at"] = end.to_string().into());
+    }
+
+    /// The one that was made last.
+    pub fn last_token(&self) -> String {
+        self.state().last.clone()
     }
 
     pub fn revoke(&self, token: &str) {
@@ -130,6 +144,11 @@ impl Keystone {
     /// Every answer takes so long.
     pub fn slow(&self, slow: Duration) {
         self.state().slow = slow;
+    }
+
+    /// Of the tokens that are made from now on.
+    pub fn lifetime(&self, lifetime: Duration) {
+        self.state().lifetime = lifetime;
     }
 
     pub fn logins(&self) -> usize {
@@ -165,7 +184,7 @@ impl State {
             "user": named(user),
             "audit_ids": [id.len().to_string()],
             "issued_at": now().to_string(),
-            "expires_at": (now() + SignedDuration::from_hours(1)).to_string(),
+            "expires_at": (now() + SignedDuration::try_from(self.lifetime).unwrap()).to_string(),
         });
         if let Some(project) = project {
             let roles = &self.roles[user][project];
@@ -176,6 +195,7 @@ impl State {
             body["catalog"] = self.catalogue.clone().into();
         }
         self.tokens.insert(id.clone(), body);
+        self.last.clone_from(&id);
         id
     }
 
