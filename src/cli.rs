@@ -37,6 +37,8 @@ pub enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the OpenAPI document of the API
+    Openapi,
     /// The vaults' keys
     #[command(subcommand)]
     Vault(VaultCommand),

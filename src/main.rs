@@ -59,10 +59,18 @@ fn run(command: Command) -> Result<(), Failure> {
             print!("{}", stacksnap_common::config::DEFAULT);
             Ok(())
         }
+        Command::Openapi => {
+            println!("{}", openapi()?);
+            Ok(())
+        }
         Command::Stack { target, verb } => block_on(stack(target, verb)),
         Command::Snapshot { target, verb } => block_on(snapshot(target, verb)),
         Command::Operation { target, verb } => block_on(operation(target, verb)),
     }
+}
+
+fn openapi() -> Result<String, Failure> {
+    stacksnap_api::document().to_pretty_json().map_err(|error| Failure::failed(error.to_string()))
 }
 
 /// On a runtime of one thread: enough for what waits for answers.

@@ -5,7 +5,6 @@
 //! one JSON object; of keys that come twice the last wins. One that is too long is a 400 (not 413).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::CONTENT_TYPE;
@@ -19,14 +18,12 @@ use stacksnap_common::store::{self, Begun, Idempotency};
 use crate::auth::Caller;
 use crate::base::Base;
 use crate::fault::Fault;
-use crate::{Api, idempotency};
+use crate::serve::Patience;
+use crate::{Api, idempotency, json};
 
 /// A longer body is refused; what of it still comes is read up to so many times the limit, so that a caller who is
 /// still sending sees the refusal and not a broken connection.
 const DRAINED: u64 = 16;
-
-/// How long the next part of a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a request for a change brings.
 pub(crate) struct Change {
@@ -76,7 +73,7 @@ impl FromRequest<Arc<Api>> for Change {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, api).await?;
         let base = Base::of(&parts);
-        let bytes = read(body, api.limits.body).await?;
+        let bytes = read(body, api.limits.body, api.patience).await?;
         let idempotency = idempotency::of(&parts, &caller, &bytes)?;
         let trace =
             parts.headers.get("traceparent").and_then(|value| value.to_str().ok()).filter(|text| is_trace(text));
@@ -94,7 +91,7 @@ impl FromRequest<Arc<Api>> for NoBody {
 
     async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Fault> {
         let (parts, body) = request.into_parts();
-        let bytes = read(body, api.limits.body).await?;
+        let bytes = read(body, api.limits.body, api.patience).await?;
         match parse(parts.headers.get(CONTENT_TYPE).map(|value| value.as_bytes()), &bytes)? {
             Some(_) => Err(Fault::malformed()),
             None => Ok(Self),
@@ -102,12 +99,18 @@ impl FromRequest<Arc<Api>> for NoBody {
     }
 }
 
-pub(crate) async fn read(body: axum::body::Body, limit: u64) -> Result<Vec<u8>, Fault> {
+/// A caller that sends a byte now and then gets no more time than one that sends nothing.
+pub(crate) async fn read(body: axum::body::Body, limit: u64, patience: Patience) -> Result<Vec<u8>, Fault> {
+    let late = |_| Fault::bad_request("The request's body did not arrive in time.");
+    tokio::time::timeout(patience.body, read_all(body, limit, patience)).await.map_err(late)?
+}
+
+async fn read_all(body: axum::body::Body, limit: u64, patience: Patience) -> Result<Vec<u8>, Fault> {
     let mut stream = body.into_data_stream();
     let mut bytes = Vec::new();
     let mut length: u64 = 0;
     loop {
-        let next = tokio::time::timeout(PATIENCE, stream.next()).await;
+        let next = tokio::time::timeout(patience.part, stream.next()).await;
         let next = next.map_err(|_| Fault::bad_request("The request's body did not arrive in time."))?;
         let Some(chunk) = next else { break };
         let chunk = chunk.map_err(|_| Fault::bad_request("The request's body ended before it was complete."))?;
@@ -138,10 +141,7 @@ fn parse(kind: Option<&[u8]>, bytes: &[u8]) -> Result<Option<Map<String, Value>>
     if !(kind.is_none() || is("text/plain") || is("application/json")) || bytes.first() != Some(&b'{') {
         return Ok(None);
     }
-    match serde_json::from_slice(bytes) {
-        Ok(body) => Ok(Some(body)),
-        Err(error) => Err(Fault::bad_request(format!("The body is not valid JSON: {error}"))),
-    }
+    json::object(bytes).map(Some).map_err(Fault::bad_request)
 }
 
 /// W3C's traceparent, version 00.

@@ -38,7 +38,7 @@ enum Shape {
 
 impl Fault {
     pub(crate) fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { shape: Shape::Heat { status, kind, message: Some(message.into()) }, header: None }
+        Self { shape: Shape::Heat { status, kind, message: Some(visible(message.into())) }, header: None }
     }
 
     /// 400, of a type that Heat has.
@@ -100,9 +100,9 @@ impl Fault {
     }
 
     /// 405. Heat leaves `Allow` out; HTTP demands it.
-    pub(crate) fn method(allow: &[&str]) -> Self {
+    pub(crate) fn method(allow: &str) -> Self {
         let fault = Self::new(StatusCode::METHOD_NOT_ALLOWED, "HTTPMethodNotAllowed", MALFORMED);
-        fault.with(ALLOW, &allow.join(","))
+        fault.with(ALLOW, allow)
     }
 
     /// 401. `challenge` says how a caller makes itself known.
@@ -214,6 +214,15 @@ fn heat(status: StatusCode, kind: &str, message: Option<String>) -> Response {
         "error": error,
     });
     (status, Json(body)).into_response()
+}
+
+/// A message may repeat what a caller sent, and ends in somebody's terminal: control characters are written as escapes.
+fn visible(message: String) -> String {
+    let odd = |c: char| c.is_control() && c != '\n';
+    if !message.contains(odd) {
+        return message;
+    }
+    message.chars().map(|c| if odd(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 /// WebOb's sentence for a status.

@@ -2,14 +2,15 @@
 //! and reads what became of it; workers do the rest. It never sees a worker.
 //!
 //! ```text
-//! connection → serve.rs → request_id.rs → webob.rs → auth/ → routes.rs → one verb, one file → the store
+//! connection → serve.rs → request_id.rs → webob.rs → auth/ → routes/ → one verb, one file → the store
 //! ```
 //!
-//! - `routes.rs`: all routes in one list, each with the rule it needs.
+//! - `routes/`: all routes, each noun's from its own `routes.rs`: path, rule, what answers, documentation. `openapi/`: the
+//!   document that is made of them.
 //! - `stacks/`, `resources/`, `snapshots/`, `operations/`: one verb a file; `view.rs` is what it looks like in JSON.
 //! - `template/`: HOT, from text to checked resources.
 //! - `auth/`: who calls and what they may. `idempotency.rs`: the same change sent again.
-//! - `body.rs`, `params.rs`, `base.rs`: what a request says. `answer.rs`, `fault.rs`, `webob.rs`: what it is told.
+//! - `body.rs` and `json.rs`, `params.rs`, `base.rs`: what a request says. `answer.rs`, `fault.rs`, `webob.rs`: what it is told.
 //! - `heat/`: in front of a real Heat. `source.rs`: where stacks come from, the registry or Heat.
 //! - `health.rs`, `versions.rs`: what is asked without a project.
 
@@ -21,6 +22,8 @@ mod fault;
 mod health;
 pub mod heat;
 mod idempotency;
+mod json;
+mod openapi;
 mod operations;
 mod params;
 mod request_id;
@@ -42,8 +45,9 @@ use stacksnap_common::store::Store;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use routes::router;
-pub use serve::serve;
+pub use openapi::document;
+pub use routes::{Listed, router, routes};
+pub use serve::{Patience, serve};
 
 /// Event streams that are open at the same time.
 const STREAMS: usize = 512;
@@ -57,6 +61,8 @@ pub struct Api {
     pub limits: Limits,
     /// The real Heat that this service stands in front of; without it stacks are held here.
     pub heat: Option<Arc<heat::Heat>>,
+    /// How long callers may take to send a request.
+    pub patience: Patience,
     /// What `/metrics` shows; without it there is no such page.
     pub metrics: Option<Metrics>,
     /// Cancelled when the process should stop: event streams end.
@@ -72,6 +78,7 @@ impl Api {
             identity,
             limits,
             heat: None,
+            patience: Patience::default(),
             metrics: None,
             stopping: CancellationToken::new(),
             streams: Arc::new(Semaphore::new(STREAMS)),

@@ -19,13 +19,29 @@ use crate::{Api, router};
 
 /// Open connections; more wait to be accepted.
 const CONNECTIONS: usize = 4096;
-/// For a request's head to arrive, and for an idle connection to send one.
-const HEAD: Duration = Duration::from_secs(30);
 /// A request's line and headers.
 const HEAD_BYTES: usize = 64 << 10;
 
+/// How long a caller may take. Whoever takes longer is answered 400, or not at all, and the connection ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For a request's head to arrive, and for an idle connection to send one.
+    pub head: Duration,
+    /// For the next part of a body.
+    pub part: Duration,
+    /// For a whole body.
+    pub body: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { head: Duration::from_secs(30), part: Duration::from_secs(30), body: Duration::from_secs(120) }
+    }
+}
+
 /// Serves until `token` is cancelled and every request in hand has been answered.
 pub async fn serve(listener: TcpListener, api: Api, token: CancellationToken) -> io::Result<()> {
+    let head = api.patience.head;
     let router = router(Api { stopping: token.clone(), ..api });
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let open = TaskTracker::new();
@@ -37,7 +53,7 @@ pub async fn serve(listener: TcpListener, api: Api, token: CancellationToken) ->
         let Some((stream, permit)) = accepted else { break };
         let (router, token) = (router.clone(), token.clone());
         open.spawn(async move {
-            connection(stream, router, token).await;
+            connection(stream, router, head, token).await;
             drop(permit);
         });
     }
@@ -66,13 +82,13 @@ async fn next(
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, token: CancellationToken) {
+async fn connection(stream: TcpStream, router: Router, head: Duration, token: CancellationToken) {
     // Answers are small and written whole; waiting for more would only cost time.
     let _ = stream.set_nodelay(true);
     let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        .header_read_timeout(head)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);

@@ -4,6 +4,7 @@
 
 mod client;
 mod config;
+mod conformance;
 mod flow;
 mod lanes;
 mod operator;

@@ -81,11 +81,20 @@ impl Heat {
         let Ok(Ok(permit)) = waiting.await else {
             return Err(silent("too many requests are under way to it".to_owned(), false));
         };
-        let mut request = self.http.client().request(method, url).headers(headers);
+        let reads = matches!(method, Method::GET | Method::HEAD) && body.is_none();
+        // A change goes over a connection of its own: one that Heat closes just then would leave open what became of it.
+        let client = if reads { self.http.client() } else { self.http.fresh() };
+        let mut request = client.request(method.clone(), url.clone()).headers(headers.clone());
         if let Some(body) = body {
             request = request.body(body);
         }
-        match tokio::time::timeout(self.timeout, request.send()).await {
+        let sending = async {
+            match request.send().await {
+                Err(error) if reads && !error.is_connect() => client.request(method, url).headers(headers).send().await,
+                sent => sent,
+            }
+        };
+        match tokio::time::timeout(self.timeout, sending).await {
             Ok(Ok(response)) => Ok(Coming { response, permit }),
             Ok(Err(error)) => Err(silent(root(&error), !error.is_connect())),
             Err(_) => Err(silent(format!("no answer within {} s", self.timeout.as_secs()), true)),

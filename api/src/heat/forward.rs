@@ -100,7 +100,7 @@ async fn send(api: &Api, heat: &Heat, request: Request) -> Result<Coming, Unsent
         Some(0) => None,
         Some(_) => Some(reqwest::Body::wrap_stream(body.into_data_stream())),
         // Heat's servers want to know a body's length.
-        None if chunked => Some(body::read(body, api.limits.body).await.map_err(Unsent::Fault)?.into()),
+        None if chunked => Some(body::read(body, api.limits.body, api.patience).await.map_err(Unsent::Fault)?.into()),
         None => None,
     };
     heat.send(parts.method, url, headers, body).await.map_err(Unsent::Silent)

@@ -4,6 +4,7 @@ pub(crate) mod cancel;
 pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod list;
+pub(crate) mod routes;
 pub(crate) mod show;
 pub(crate) mod view;
 

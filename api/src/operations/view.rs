@@ -115,19 +115,26 @@ pub(crate) fn progress(steps: &[Seen]) -> Value {
     if any { json!(sum) } else { Value::Null }
 }
 
-/// What a plan found, by resource, once it has ended. A resource whose preview failed has its reason as a blocker.
+/// What a plan found, by resource and, of a stack of a real Heat's, for the stack itself, once it has ended. A resource whose preview failed has its reason as a blocker.
 pub(crate) fn plan(operation: &Operation, steps: &[Seen]) -> Option<Value> {
     if operation.kind != Kind::Plan || !operation.state.ended() {
         return None;
     }
     let mut resources = Map::new();
+    let mut stack = None;
     for item in steps.iter().map(|seen| &seen.item) {
-        let Some(resource) = &item.resource else { continue };
         let preview = match &item.state {
             ItemState::Failed { reason } => json!({"blockers": [reason]}),
             _ => item.result.clone(),
         };
-        resources.insert(resource.name.to_string(), preview);
+        match &item.resource {
+            Some(resource) => drop(resources.insert(resource.name.to_string(), preview)),
+            None => stack = Some(preview),
+        }
     }
-    Some(json!({"resources": resources}))
+    let mut plan = json!({"resources": resources});
+    if let Some(stack) = stack {
+        plan["stack"] = stack;
+    }
+    Some(plan)
 }

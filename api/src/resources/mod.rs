@@ -1,6 +1,7 @@
 //! A stack's resources, as Heat has them: `…/stacks/{name}/{id}/resources…`.
 
 pub(crate) mod list;
+pub(crate) mod routes;
 pub(crate) mod show;
 
 use std::collections::BTreeMap;

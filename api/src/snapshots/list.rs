@@ -1,5 +1,6 @@
 //! `GET …/snapshots`: oldest first. Beyond Heat: `limit`, `marker`, `sort_dir`, `status`, `with_data=false`, and `kind`
-//! (`user`, which is what Heat's clients see and the default; `safety`, `scheduled`, `all`).
+//! (`user`, which is what Heat's clients see and the default; `safety`, `scheduled`, `all`). A value that none of them can
+//! have is a 400; a marker that is not there is the whole list, and other keys are ignored, as in Heat.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
-use stacksnap_common::record::{Purpose, Snapshot};
+use stacksnap_common::record::{Purpose, Snapshot, Status};
 
 use super::view;
 use crate::Api;
@@ -32,6 +33,7 @@ pub(crate) async fn list(
     let limit = params.number("limit")?.unwrap_or(usize::MAX);
     let with_data = params.truth("with_data")?.unwrap_or(true);
     let kind = kind(&params)?;
+    let status = params.get("status").map(status).transpose()?;
     let stack = stacks.find(&path, &caller.project).await?;
     let mut snapshots = api.store.list_snapshots(&caller.project, stack).await?;
     snapshots.retain(kind);
@@ -42,8 +44,8 @@ pub(crate) async fn list(
         let after = snapshots.iter().position(|snapshot| snapshot.id.to_string() == marker).map_or(0, |at| at + 1);
         snapshots.drain(..after);
     }
-    if let Some(status) = params.get("status") {
-        snapshots.retain(|snapshot| snapshot.status.as_str().eq_ignore_ascii_case(status));
+    if let Some(status) = status {
+        snapshots.retain(|snapshot| snapshot.status == status);
     }
     snapshots.truncate(limit);
     let shown: Vec<_> = match with_data {
@@ -55,6 +57,12 @@ pub(crate) async fn list(
         false => snapshots.iter().map(|snapshot| view::view(snapshot, Value::Null)).collect(),
     };
     Ok(Json(json!({"snapshots": shown})))
+}
+
+fn status(text: &str) -> Result<Status, Fault> {
+    let all = [Status::InProgress, Status::Complete, Status::Failed];
+    let found = all.into_iter().find(|status| status.as_str().eq_ignore_ascii_case(text));
+    found.ok_or_else(|| Fault::bad_request("status must be one of IN_PROGRESS, COMPLETE, FAILED."))
 }
 
 fn kind(params: &Params) -> Result<fn(&Snapshot) -> bool, Fault> {

@@ -5,6 +5,7 @@ pub(crate) mod delete;
 pub(crate) mod list;
 pub(crate) mod plan;
 pub(crate) mod restore;
+pub(crate) mod routes;
 pub(crate) mod show;
 pub(crate) mod verify;
 pub(crate) mod view;

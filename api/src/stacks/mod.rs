@@ -10,6 +10,7 @@ pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod list;
 pub(crate) mod lookup;
+pub(crate) mod routes;
 pub(crate) mod show;
 pub(crate) mod template;
 pub(crate) mod view;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use stacksnap_api::auth::none::Open;
-use stacksnap_api::{Api, serve};
+use stacksnap_api::{Api, Patience, serve};
 use stacksnap_common::config::Limits;
 use stacksnap_common::kinds::Kinds;
 use stacksnap_common::store::backend::Shards;
@@ -25,10 +25,15 @@ struct Server {
 }
 
 async fn start() -> Server {
+    start_with(Patience::default()).await
+}
+
+async fn start_with(patience: Patience) -> Server {
     let backend = Arc::new(Model::new(Shards::new(4).unwrap()));
     let store = Store::new(backend.clone(), Settings::default(), Kinds::default());
     let (queue, connected) = watch::channel(true);
-    let api = Api::new(store, connected, Arc::new(Open), Limits::default());
+    let mut api = Api::new(store, connected, Arc::new(Open), Limits::default());
+    api.patience = patience;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let token = CancellationToken::new();
@@ -86,6 +91,79 @@ async fn what_is_no_http_does_no_harm() {
     }
     let good = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", server.address);
     assert!(raw(&server, good.as_bytes()).await.starts_with("HTTP/1.1 200 "));
+}
+
+/// Who sends slowly is not waited for longer than who sends nothing, and holds nobody else up.
+#[tokio::test]
+async fn slow_senders_are_cut_off() {
+    let short = Duration::from_millis(400);
+    let server = start_with(Patience { head: short, part: short, body: short * 3 }).await;
+    let head = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\nX: ", server.address);
+    let body = format!(
+        "POST /v1/p/stacks HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: 1000\r\n\r\n{{",
+        server.address
+    );
+    for (begin, cut) in [(head.as_str(), "HTTP/1.1 408 "), (body.as_str(), "HTTP/1.1 400 ")] {
+        // A byte now and then, well within the patience for the next part.
+        let start = Instant::now();
+        let (mut reading, mut writing) = TcpStream::connect(server.address).await.unwrap().into_split();
+        writing.write_all(begin.as_bytes()).await.unwrap();
+        let dribble = tokio::spawn(async move {
+            while writing.write_all(b"a").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        let mut answer = Vec::new();
+        let ended = tokio::time::timeout(Duration::from_secs(20), reading.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok(), "never cut off");
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.is_empty() || answer.starts_with(cut), "{answer}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        dribble.abort();
+        let good = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", server.address);
+        assert!(raw(&server, good.as_bytes()).await.starts_with("HTTP/1.1 200 "));
+    }
+    // Half a request and then nothing.
+    let begun = Instant::now();
+    let answer = raw(&server, body.as_bytes()).await;
+    assert!(answer.contains("The request's body did not arrive in time."), "{answer}");
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn requests_in_one_go_are_answered_in_their_order() {
+    let server = start().await;
+    let one = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{more}\r\n", server.address);
+    let bytes =
+        [one("/healthz", ""), one("/v1/p/stacks/none/x", ""), one("/healthcheck", "Connection: close\r\n")].concat();
+    let answer = raw(&server, bytes.as_bytes()).await;
+    let statuses: Vec<_> = answer.match_indices("HTTP/1.1 ").map(|(at, _)| &answer[at + 9..at + 12]).collect();
+    assert_eq!(statuses, ["200", "404", "200"], "{answer}");
+    assert!(answer.ends_with("{\"detailed\":false,\"reasons\":[]}"), "{answer}");
+}
+
+/// A body is never read as the next request, whatever is said of its length.
+#[tokio::test]
+async fn nothing_is_smuggled_in_a_body() {
+    let server = start().await;
+    let inner = format!("DELETE /v1/p/stacks/a/b HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
+    let (host, length) = (server.address, inner.len());
+    for head in [
+        format!("POST /v1/p/stacks HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"),
+        format!("GET /v1/p/stacks HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"),
+        format!("POST /v1/p/stacks HTTP/1.1\r\nHost: {host}\r\nContent-Length: 3\r\nContent-Length: {length}\r\n\r\n"),
+        format!(
+            "POST /v1/p/stacks HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        ),
+        format!("POST /v1/p/stacks HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked, identity\r\n\r\n"),
+        format!("POST /v1/p/stacks HTTP/1.1\r\nHost: {host}\r\nContent-Length: -1\r\n\r\n"),
+        format!("POST /v1/p/stacks HTTP/1.1\r\nHost: {host}\r\nContent-Length : {length}\r\n\r\n"),
+        format!("POST /v1/p/stacks HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding : chunked\r\n\r\n"),
+    ] {
+        let answer = raw(&server, format!("{head}{inner}").as_bytes()).await;
+        let answers = answer.matches("HTTP/1.1 ").count();
+        assert!(answers <= 1 && !answer.contains("The Stack (a)"), "{head}{answer}");
+    }
 }
 
 #[tokio::test]

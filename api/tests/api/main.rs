@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
+mod bad_input;
 mod bodies;
 mod connections;
+mod document;
 mod operations;
 mod snapshots;
 mod stacks;

@@ -56,6 +56,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) router: Router,
     pub(crate) queue: watch::Sender<bool>,
+    document: Value,
 }
 
 pub(crate) struct Reply {
@@ -118,17 +119,35 @@ impl World {
         let store = Store::new(backend, settings, Kinds::default());
         let (queue, connected) = watch::channel(true);
         let router = router(Api::new(store.clone(), connected, identity, limits));
-        Self { store, router, queue }
+        let document = serde_json::to_value(stacksnap_api::document()).unwrap();
+        Self { store, router, queue, document }
     }
 
+    /// All that the store holds, as it is.
+    pub(crate) async fn dump(&self) -> Vec<(u16, String, Vec<u8>)> {
+        let backend = self.store.backend();
+        let mut all = Vec::new();
+        for shard in backend.shards().all() {
+            let found = backend.scan(shard, "", None, 10_000).await.unwrap();
+            assert!(found.len() < 10_000);
+            all.extend(found.into_iter().map(|(key, value)| (shard.0, key.0, value.value.to_vec())));
+        }
+        all
+    }
+
+    /// Every answer is held against the OpenAPI document.
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, 64 << 20).await.unwrap();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         let id = parts.headers["x-openstack-request-id"].to_str().unwrap();
         assert!(uuid::Uuid::parse_str(id.strip_prefix("req-").unwrap()).is_ok(), "{id}");
-        Reply { status: parts.status, headers: parts.headers, text }
+        let reply = Reply { status: parts.status, headers: parts.headers, text };
+        let complaint = crate::document::complaint(&self.document, &method, &path, &reply);
+        assert!(complaint.is_none(), "{method} {path}: {}: {}", complaint.unwrap_or_default(), reply.text);
+        reply
     }
 
     pub(crate) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {

@@ -1,0 +1,188 @@
+//! Stacks, their resources and events, in Heat's layout.
+
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// A new stack, made of what exists already.
+#[derive(ToSchema)]
+pub(crate) struct StackRequest {
+    /// Begins with a letter; `a-z A-Z 0-9 _ - .`, 255 characters at most.
+    stack_name: String,
+    /// HOT, as an object or as text in YAML or JSON.
+    #[schema(value_type = Option<Object>)]
+    template: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    parameters: Option<Map<String, Value>>,
+    /// An object, or text in YAML or JSON.
+    #[schema(value_type = Option<Object>)]
+    environment: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    files: Option<Map<String, Value>>,
+    timeout_mins: Option<u64>,
+    disable_rollback: Option<bool>,
+    /// Separated by commas, or a list.
+    #[schema(value_type = Option<Object>)]
+    tags: Option<Value>,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct Link {
+    href: String,
+    rel: String,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct StackMade {
+    stack: StackReference,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct StackReference {
+    #[schema(format = Uuid)]
+    id: String,
+    links: Vec<Link>,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct StackShown {
+    stack: Stack,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct Stack {
+    stack_name: String,
+    #[schema(format = Uuid)]
+    id: String,
+    links: Vec<Link>,
+    creation_time: String,
+    updated_time: Option<String>,
+    deletion_time: Option<String>,
+    notification_topics: Vec<String>,
+    /// As text; hidden ones as `******`.
+    #[schema(value_type = Object)]
+    parameters: Map<String, Value>,
+    description: String,
+    template_description: String,
+    capabilities: Vec<String>,
+    disable_rollback: bool,
+    timeout_mins: Option<u64>,
+    stack_owner: String,
+    parent: Option<String>,
+    stack_user_project_id: Option<String>,
+    tags: Vec<String>,
+    /// Action and status, such as `SNAPSHOT_IN_PROGRESS`.
+    stack_status: String,
+    stack_status_reason: String,
+    outputs: Option<Vec<Output>>,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct Output {
+    output_key: String,
+    description: String,
+    /// Any JSON.
+    output_value: Option<Value>,
+    /// Why there is no value.
+    output_error: Option<String>,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct StackList {
+    stacks: Vec<StackListed>,
+    /// The next page, where `limit` cut this one.
+    links: Option<Vec<Link>>,
+    /// Of all pages; with `with_count=true`.
+    count: Option<u64>,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct StackListed {
+    #[schema(format = Uuid)]
+    id: String,
+    links: Vec<Link>,
+    stack_name: String,
+    description: String,
+    stack_status: String,
+    stack_status_reason: String,
+    creation_time: String,
+    updated_time: Option<String>,
+    deletion_time: Option<String>,
+    stack_owner: String,
+    parent: Option<String>,
+    stack_user_project_id: Option<String>,
+    tags: Option<Vec<String>>,
+}
+
+/// Hidden parameters as `******`.
+#[derive(ToSchema)]
+pub(crate) struct Environment {
+    #[schema(value_type = Object)]
+    resource_registry: Map<String, Value>,
+    #[schema(value_type = Object)]
+    parameters: Map<String, Value>,
+    #[schema(value_type = Object)]
+    parameter_defaults: Map<String, Value>,
+    event_sinks: Vec<Value>,
+    encrypted_param_names: Vec<String>,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct ResourceList {
+    resources: Vec<Resource>,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct ResourceShown {
+    resource: Resource,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct Resource {
+    updated_time: String,
+    creation_time: String,
+    logical_resource_id: String,
+    resource_name: String,
+    /// Empty if it has none.
+    physical_resource_id: String,
+    resource_status: String,
+    resource_status_reason: String,
+    resource_type: String,
+    links: Vec<Link>,
+    required_by: Vec<String>,
+    /// In `show`, and in a list with `with_detail`.
+    description: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    attributes: Option<Map<String, Value>>,
+    /// Whose workers can reach it.
+    pool: Option<String>,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct EventList {
+    events: Vec<Event>,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct Event {
+    #[schema(format = Uuid)]
+    id: String,
+    links: Vec<Link>,
+    event_time: String,
+    logical_resource_id: String,
+    /// The stack's own events bear its name.
+    resource_name: String,
+    physical_resource_id: String,
+    resource_status: String,
+    resource_status_reason: String,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct BuildInfo {
+    api: Revision,
+    engine: Revision,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct Revision {
+    revision: String,
+}

@@ -1,0 +1,28 @@
+//! The routes of resources.
+
+use crate::auth::policy as rule;
+use crate::openapi::schemas::{ResourceList, ResourceShown};
+use crate::openapi::{Doc, Kind};
+use crate::resources::{list, show};
+use crate::routes::Route;
+use crate::stacks::routes::STACK;
+
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::new(format!("{STACK}/resources")).get(rule::RESOURCE_INDEX, list::list).doc(
+            Doc::new("list_resources", "Lists a stack's resources; an unknown key in the query is refused")
+                .query("with_detail", Kind::Truth, "As `show` has them.")
+                .query("nested_depth", Kind::Number, "How deep to go into stacks within.")
+                .queries("name", Kind::Text, "Only of this name.")
+                .queries("type", Kind::Text, "Only of this type.")
+                .queries("action", Kind::Text, "Such as `SNAPSHOT`.")
+                .queries("status", Kind::Text, "Such as `COMPLETE`.")
+                .queries("id", Kind::Text, "Only of this name.")
+                .queries("physical_resource_id", Kind::Text, "Only what stands for this.")
+                .answers::<ResourceList>(200, "The resources."),
+        ),
+        Route::new(format!("{STACK}/resources/{{resource_name}}"))
+            .get(rule::RESOURCE_SHOW, show::show)
+            .doc(Doc::new("show_resource", "Shows a resource").answers::<ResourceShown>(200, "The resource.")),
+    ]
+}
