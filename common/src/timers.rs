@@ -215,8 +215,14 @@ impl Pump {
             headers: Vec::new(),
             answer: serde_json::Value::Null,
         };
-        let request =
-            Request { project, caller: "retention".to_owned(), trace: None, idempotency: None, heat: None, answer: &no_answer };
+        let request = Request {
+            project,
+            caller: "retention".to_owned(),
+            trace: None,
+            idempotency: None,
+            heat: None,
+            answer: &no_answer,
+        };
         match self.store.delete_snapshot(&request, snapshot.stack, id).await {
             // Its end removes the timer. If it fails it is tried again, but not at once.
             Ok(_) => self.store.look_later(due, Duration::from_secs(3600)).await,

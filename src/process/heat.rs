@@ -13,6 +13,7 @@ pub fn place(config: &Config) -> Result<Option<(Http, Url)>, Failure> {
     let settings = http::Settings {
         answer: config.heat.timeout,
         at_once: config.heat.at_once as usize,
+        tries: 2,
         ..http::Settings::default()
     };
     let http = Http::new(settings).map_err(|error| Failure::failed(error.to_string()))?;

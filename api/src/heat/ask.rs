@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
@@ -173,7 +173,8 @@ pub(super) fn end_to_end(headers: &HeaderMap) -> HeaderMap {
 /// URLs are in `Location`, and nowhere else among the headers that Heat sends.
 pub(super) fn replace_in(headers: &mut HeaderMap, urls: &Urls) {
     for name in [axum::http::header::LOCATION, axum::http::header::CONTENT_LOCATION] {
-        let replaced = headers.get(&name).and_then(|value| HeaderValue::from_bytes(&urls.replace(value.as_bytes())).ok());
+        let replaced =
+            headers.get(&name).and_then(|value| HeaderValue::from_bytes(&urls.replace(value.as_bytes())).ok());
         if let Some(replaced) = replaced {
             headers.insert(name, replaced);
         }

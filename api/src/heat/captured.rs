@@ -33,8 +33,8 @@ pub(super) fn captured(nodes: &[Node], template: &Value, has_driver: impl Fn(&st
         let nobody = StepId { operation: OperationId(uuid::Uuid::nil()), stage: 0, index: 0 };
         let mut artifact = Artifact::unprotected(&node.resource, nobody, 0, "");
         artifact.protected = captures.protects();
-        artifact.why = (!artifact.protected)
-            .then(|| "its value was made by chance: if it is gone, another is made".to_owned());
+        artifact.why =
+            (!artifact.protected).then(|| "its value was made by chance: if it is gone, another is made".to_owned());
         artifact.consistency = Consistency::Crash;
         artifact.inline = true;
         artifact.data = json!({"captures": captures.as_str(), "attributes": attributes});

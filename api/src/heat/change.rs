@@ -61,6 +61,9 @@ mod tests {
             assert!(!changes(method.clone(), &below), "{method} {below}");
         }
         assert_eq!(of(&Method::POST, "/v1/p/software_configs/a"), None);
-        assert_eq!(of(&Method::PUT, &format!("/v1/p/stacks/s/{}", ID.to_uppercase())).map(|c| c.stack_id), Some(ID.to_owned()));
+        assert_eq!(
+            of(&Method::PUT, &format!("/v1/p/stacks/s/{}", ID.to_uppercase())).map(|c| c.stack_id),
+            Some(ID.to_owned())
+        );
     }
 }

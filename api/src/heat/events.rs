@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use stacksnap_common::clock::rfc3339;
 use stacksnap_common::record::Event;
 
+use super::Heat;
 use super::ask::Answer;
 use super::merge::{Ours, Place, Theirs, merge};
-use super::Heat;
 use crate::Api;
 use crate::auth::Caller;
 use crate::base::Base;
@@ -84,8 +84,7 @@ pub(super) async fn events(
             Theirs { id: text("id"), at: text("event_time") }
         })
         .collect();
-    let of_ours: Vec<_> =
-        ours.iter().map(|event| Ours { after: event.after.clone(), at: rfc3339(event.at) }).collect();
+    let of_ours: Vec<_> = ours.iter().map(|event| Ours { after: event.after.clone(), at: rfc3339(event.at) }).collect();
     let mut merged = merge(&of_theirs, &of_ours);
     if descending {
         merged.reverse();

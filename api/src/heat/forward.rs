@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::StatusCode;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 
+use super::Heat;
 use super::ask::{Coming, end_to_end, replace_in, root};
 use super::change::{self, Change};
 use super::urls::Urls;
-use super::Heat;
 use crate::auth::Caller;
 use crate::base::Base;
 use crate::fault::Fault;
@@ -152,4 +152,3 @@ fn with(status: StatusCode, headers: axum::http::HeaderMap, body: Body) -> Respo
     *response.headers_mut() = headers;
     response
 }
-

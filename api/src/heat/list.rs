@@ -120,7 +120,8 @@ async fn filtered(
 /// By the state as it is shown. Case does not matter, and a status may be given with its action, as in Heat's clients.
 fn matches(row: &Value, params: &Params) -> bool {
     let word = row["stack_status"].as_str().unwrap_or_default();
-    let (action, status) = stacksnap_common::heat::split(word).map_or((word, ""), |(action, status)| (action, status.as_str()));
+    let (action, status) =
+        stacksnap_common::heat::split(word).map_or((word, ""), |(action, status)| (action, status.as_str()));
     let is = |names: [&str; 2], value: &[&str]| {
         let mut asked = names.into_iter().flat_map(|name| params.all(name)).peekable();
         asked.peek().is_none() || asked.any(|asked| value.iter().any(|value| asked.eq_ignore_ascii_case(value)))
@@ -157,7 +158,8 @@ mod tests {
 
     #[test]
     fn what_is_done_here_is_not_asked_of_heat() {
-        let asked = unfiltered("status=COMPLETE&tags=a&limit=2&marker=x&stack_status=FAILED&with_count=1", 200, Some("y"));
+        let asked =
+            unfiltered("status=COMPLETE&tags=a&limit=2&marker=x&stack_status=FAILED&with_count=1", 200, Some("y"));
         assert_eq!(asked, "tags=a&limit=200&marker=y");
         assert_eq!(replaced("limit=2&marker=x", &[("marker", "z")]), "limit=2&marker=z");
     }

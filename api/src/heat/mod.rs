@@ -80,5 +80,9 @@ impl Heat {
 
 /// The caller's token, to be handed on and never to be seen.
 pub(crate) fn token(headers: &HeaderMap) -> Option<SecretString> {
-    headers.get("x-auth-token").and_then(|token| token.to_str().ok()).filter(|token| !token.is_empty()).map(SecretString::from)
+    headers
+        .get("x-auth-token")
+        .and_then(|token| token.to_str().ok())
+        .filter(|token| !token.is_empty())
+        .map(SecretString::from)
 }

@@ -92,7 +92,9 @@ pub(super) mod tests {
         assert_eq!(same["stack_status"], "SNAPSHOT_COMPLETE");
         assert_eq!(same["stack_status_reason"], "Stack SNAPSHOT completed successfully");
         assert_eq!(same["updated_time"], "2027-01-15T08:00:00Z");
-        for moved in [theirs("UPDATE_IN_PROGRESS", Value::Null), theirs("CREATE_COMPLETE", json!("2026-01-01T00:00:00Z"))] {
+        for moved in
+            [theirs("UPDATE_IN_PROGRESS", Value::Null), theirs("CREATE_COMPLETE", json!("2026-01-01T00:00:00Z"))]
+        {
             let mut shown = moved.clone();
             stack(&mut shown, &shadow);
             assert_eq!(shown, moved);

@@ -70,7 +70,10 @@ impl Heat {
         seen.event = event.map(|event| event.id);
         let most = api.limits.resources_per_stack as usize;
         if resources.len() > most {
-            let why = format!("Request limit exceeded: the stack has {} resources; at most {most} can be in a snapshot.", resources.len());
+            let why = format!(
+                "Request limit exceeded: the stack has {} resources; at most {most} can be in a snapshot.",
+                resources.len()
+            );
             return Err(Fault::refused("RequestLimitExceeded", why));
         }
         let nodes = tree::walk(&resources, &template).map_err(Fault::bad_request)?;

@@ -24,7 +24,9 @@ pub(crate) fn routes(api: &Arc<Api>, ours: Vec<Route>) -> Vec<Route> {
                 path if path.contains("/snapshots/{snapshot_id}") => {
                     methods.layer(from_fn_with_state(Arc::clone(api), foreign::one))
                 }
-                path if path.ends_with("/snapshots") => methods.layer(from_fn_with_state(Arc::clone(api), foreign::list)),
+                path if path.ends_with("/snapshots") => {
+                    methods.layer(from_fn_with_state(Arc::clone(api), foreign::list))
+                }
                 _ => methods,
             };
             (path, methods)

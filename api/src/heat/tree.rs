@@ -128,9 +128,32 @@ fn is_plain(value: &Value) -> bool {
 
 /// HOT's intrinsic functions.
 pub(super) const FUNCTIONS: &[&str] = &[
-    "get_param", "get_attr", "get_resource", "get_file", "str_replace", "str_replace_strict", "str_replace_vstrict",
-    "str_split", "list_join", "list_concat", "list_concat_unique", "digest", "repeat", "resource_facade", "map_merge",
-    "map_replace", "yaql", "contains", "equals", "if", "not", "and", "or", "filter", "make_url", "Ref",
+    "get_param",
+    "get_attr",
+    "get_resource",
+    "get_file",
+    "str_replace",
+    "str_replace_strict",
+    "str_replace_vstrict",
+    "str_split",
+    "list_join",
+    "list_concat",
+    "list_concat_unique",
+    "digest",
+    "repeat",
+    "resource_facade",
+    "map_merge",
+    "map_replace",
+    "yaql",
+    "contains",
+    "equals",
+    "if",
+    "not",
+    "and",
+    "or",
+    "filter",
+    "make_url",
+    "Ref",
 ];
 
 #[cfg(test)]
@@ -144,7 +167,9 @@ pub(super) mod tests {
     pub(in crate::heat) fn listed() -> Vec<heat::Resource> {
         let of = |name: &str, kind: &str, stack: &str, nested: Option<&str>, required_by: &[&str]| {
             let mut links = vec![json!({"rel": "stack", "href": format!("http://h/v1/p/stacks/{stack}")})];
-            links.extend(nested.map(|nested| json!({"rel": "nested", "href": format!("http://h/v1/p/stacks/{nested}")})));
+            links.extend(
+                nested.map(|nested| json!({"rel": "nested", "href": format!("http://h/v1/p/stacks/{nested}")})),
+            );
             json!({"resource_name": name, "resource_type": kind, "physical_resource_id": format!("{stack}-{name}"),
                 "resource_status": "CREATE_COMPLETE", "required_by": required_by, "links": links,
                 "attributes": {"output": name}})
@@ -196,6 +221,9 @@ pub(super) mod tests {
     fn only_plain_properties_are_known() {
         let template = json!({"resources": {"t": {"properties": {
             "size": 5, "name": {"get_param": "n"}, "list": ["a", {"get_file": "f"}], "map": {"k": "v"}}}}});
-        assert_eq!(properties(&template, "t"), BTreeMap::from([("size".to_owned(), json!(5)), ("map".to_owned(), json!({"k": "v"}))]));
+        assert_eq!(
+            properties(&template, "t"),
+            BTreeMap::from([("size".to_owned(), json!(5)), ("map".to_owned(), json!({"k": "v"}))])
+        );
     }
 }

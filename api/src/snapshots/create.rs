@@ -20,10 +20,10 @@ use crate::Api;
 use crate::answer;
 use crate::body::Change;
 use crate::fault::Fault;
-use crate::params::At;
-use crate::stacks::StackPath;
 use crate::heat::Begins;
+use crate::params::At;
 use crate::source::Stacks;
+use crate::stacks::StackPath;
 
 /// Characters of a name, and of a label's value.
 const LONGEST: usize = 255;

@@ -16,8 +16,8 @@ use crate::auth::Caller;
 use crate::body::NoBody;
 use crate::fault::Fault;
 use crate::params::{At, Params};
-use crate::stacks::StackPath;
 use crate::source::Stacks;
+use crate::stacks::StackPath;
 
 /// Snapshots whose data is read at the same time.
 const AT_ONCE: usize = 8;

@@ -10,8 +10,8 @@ use super::{SnapshotPath, chosen, looking, sent};
 use crate::Api;
 use crate::body::Change;
 use crate::fault::Fault;
-use crate::params::{At, Params};
 use crate::heat::Begins;
+use crate::params::{At, Params};
 use crate::source::Stacks;
 
 pub(crate) async fn plan(

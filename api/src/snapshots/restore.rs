@@ -16,8 +16,8 @@ use crate::Api;
 use crate::answer;
 use crate::body::Change;
 use crate::fault::Fault;
-use crate::params::{At, Params, truth};
 use crate::heat::Begins;
+use crate::params::{At, Params, truth};
 use crate::source::Stacks;
 
 const SAFETY: &str = "x-stacksnap-safety";

@@ -7,6 +7,7 @@ mod bad_input;
 mod bodies;
 mod connections;
 mod document;
+mod heat;
 mod operations;
 mod snapshots;
 mod stacks;

@@ -28,7 +28,8 @@ pub fn weave(plan: &mut Plan, kind: Kind, template: bool) {
         items: vec![(whole, whole + 1)],
         held: Vec::new(),
     };
-    let last_going = |plan: &Plan, verb| plan.stages.iter().rposition(|stage| stage.verb == verb && stage.when == When::Going);
+    let last_going =
+        |plan: &Plan, verb| plan.stages.iter().rposition(|stage| stage.verb == verb && stage.when == When::Going);
     match kind {
         Kind::Snapshot => {
             if let Some(seal) = last_going(plan, Verb::Seal) {

@@ -296,6 +296,10 @@ pub(super) fn event(at: Millis, rank: Rank, resource: Option<crate::ids::Resourc
 /// Shows a new state on the stack, and tells it as an event. The caller puts the stack.
 pub(super) fn show(batch: &mut Batch, stack: &mut Stack, shown: Shown, now: Millis) -> Result<(), Error> {
     stack.shown = shown;
+    if let Some(shadow) = &mut stack.heat {
+        // Nothing of Heat's is newer, until Heat changes.
+        shadow.newer = true;
+    }
     let rank = if stack.shown.status == Status::InProgress { Rank::StackStarts } else { Rank::StackEnds };
     let mut event = event(now, rank, None, stack.shown.clone());
     event.after = stack.heat.as_ref().and_then(|shadow| shadow.seen.event.clone());

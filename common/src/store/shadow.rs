@@ -254,9 +254,7 @@ impl Store {
             let name = &artifact.resource;
             put(batch, keys::artifact(project, snapshot, name), artifact)?;
             let Some(action) = action else { continue };
-            for (status, rank) in
-                [(Status::InProgress, Rank::ResourceStarts), (Status::Complete, Rank::ResourceEnds)]
-            {
+            for (status, rank) in [(Status::InProgress, Rank::ResourceStarts), (Status::Complete, Rank::ResourceEnds)] {
                 let told = event(now, rank, Some(name.clone()), Shown::new(action, status, "state changed"));
                 put(batch, keys::event(project, stack.id, told.id), &told)?;
             }

@@ -81,8 +81,7 @@ impl<'a> At<'a> {
             }
             None => None,
         };
-        let heat =
-            heat::Heat::with_token(settings.http.clone(), token, &settings.url, ctx.project.as_str());
+        let heat = heat::Heat::with_token(settings.http.clone(), token, &settings.url, ctx.project.as_str());
         let (name, id) = (operation.stack_name.to_string(), operation.stack.to_string());
         Ok(Self { shared, ctx, claimed, heat, name, id })
     }

@@ -34,19 +34,24 @@ pub(super) async fn run(at: &At<'_>) -> Result<Ran, Error> {
                 Some(StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN | StatusCode::CONFLICT) => {
                     Preview { blockers: vec![format!("Heat refuses the update: {said}")], ..Preview::default() }
                 }
-                _ => Preview { notes: vec![format!("Heat can't tell what it would change: {said}")], ..Preview::default() },
+                _ => Preview {
+                    notes: vec![format!("Heat can't tell what it would change: {said}")],
+                    ..Preview::default()
+                },
             }
         }
     };
     if !target.kept.is_empty() {
         let names = list(&target.kept);
-        preview.notes.push(format!("hidden parameters are never captured; they keep the values that they have now: {names}"));
+        preview
+            .notes
+            .push(format!("hidden parameters are never captured; they keep the values that they have now: {names}"));
     }
     if !target.missing.is_empty() {
         let names = list(&target.missing);
-        preview.blockers.push(format!(
-            "hidden parameters without a value: {names}; update the stack with values for them first"
-        ));
+        preview
+            .blockers
+            .push(format!("hidden parameters without a value: {names}; update the stack with values for them first"));
     }
     Ok(previewed(at.claimed, preview))
 }
