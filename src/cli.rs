@@ -139,8 +139,8 @@ pub struct ConfigFlags {
     /// Below which directories a Stacksnap::Directory may be, for all projects or one; may be given many times
     #[arg(long, value_name = "[PROJECT=]PATH")]
     directory_root: Vec<String>,
-    /// Who may call: nobody is asked (loopback only), or a token file [default: none]
-    #[arg(long, value_name = "none|FILE")]
+    /// Who may call: nobody is asked (loopback only), Keystone's users, or a token file [default: none]
+    #[arg(long, value_name = "none|keystone|FILE")]
     auth: Option<String>,
     /// Use this Redis in place of the embedded store
     #[arg(long, value_name = "URL")]

@@ -13,6 +13,7 @@
 mod gauges;
 mod heat;
 mod http;
+pub mod keystone;
 pub mod parts;
 pub mod vaults;
 mod worker;

@@ -21,7 +21,7 @@ pub(crate) fn of(parts: &Parts, caller: &Caller, body: &[u8]) -> Result<Option<I
     let path = parts.uri.path().as_bytes();
     let query = parts.uri.query().unwrap_or_default().as_bytes();
     Ok(Some(Idempotency {
-        digest: digest(&[caller.user.as_bytes(), method, path, key.as_bytes()]),
+        digest: digest(&[caller.who.user_id.as_bytes(), method, path, key.as_bytes()]),
         body: digest(&[query, body]),
     }))
 }

@@ -50,6 +50,7 @@ fn unreadable(text: &str, error: &serde_json::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     /// What `json.loads` of Python 3.12 says of the same bytes.

@@ -58,6 +58,8 @@ pub struct Api {
     /// Whether the queue is connected; only for `/readyz`.
     pub queue: watch::Receiver<bool>,
     pub identity: Arc<dyn auth::Identity>,
+    /// Who may do what; the defaults unless it is replaced.
+    pub rules: Arc<auth::rules::Rules>,
     pub limits: Limits,
     /// The real Heat that this service stands in front of; without it stacks are held here.
     pub heat: Option<Arc<heat::Heat>>,
@@ -76,6 +78,7 @@ impl Api {
             store,
             queue,
             identity,
+            rules: Arc::default(),
             limits,
             heat: None,
             patience: Patience::default(),

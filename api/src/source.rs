@@ -12,6 +12,7 @@ use stacksnap_common::record::Answer;
 use stacksnap_common::store::{self, Request};
 
 use crate::Api;
+use crate::auth::Caller;
 use crate::fault::Fault;
 use crate::heat::{Begins, Ready};
 use crate::stacks::StackPath;
@@ -33,15 +34,15 @@ impl FromRequestParts<Arc<Api>> for Stacks {
 
 impl Stacks {
     /// The stack, if it is there and not deleted.
-    pub(crate) async fn find(&self, path: &StackPath, project: &ProjectId) -> Result<StackId, Fault> {
-        Ok(self.begin(path, project, Begins::Own).await?.stack)
+    pub(crate) async fn find(&self, path: &StackPath, caller: &Caller) -> Result<StackId, Fault> {
+        Ok(self.begin(path, caller, Begins::Own).await?.stack)
     }
 
     /// The stack, ready for an operation to begin on it.
-    pub(crate) async fn begin(&self, path: &StackPath, project: &ProjectId, begins: Begins) -> Result<Ready, Fault> {
+    pub(crate) async fn begin(&self, path: &StackPath, caller: &Caller, begins: Begins) -> Result<Ready, Fault> {
         match &self.api.heat {
-            Some(heat) => heat.begin(&self.api, project, path, &self.headers, begins).await,
-            None => Ok(Ready { stack: path.live(&self.api, project).await?.id, heat: None }),
+            Some(heat) => heat.begin(&self.api, caller, path, &self.headers, begins).await,
+            None => Ok(Ready { stack: path.live(&self.api, &caller.project).await?.id, heat: None }),
         }
     }
 
@@ -60,7 +61,7 @@ impl Stacks {
         result: Result<Answer, store::Error>,
     ) -> Result<Answer, store::Error> {
         if let (Err(_), Some(heat), Some(begin)) = (&result, &self.api.heat, &ready.heat) {
-            heat.gave_up(&self.api, begin.grant.as_ref()).await;
+            heat.gave_up(&self.api, begin.grant.as_ref(), &self.headers).await;
         }
         result
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// No answer, or none to its end. Whether the service did what was asked is not known, unless `sent` is false.
     #[error("{call}: {why}")]
@@ -36,7 +36,7 @@ impl std::fmt::Display for Call {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{call}: {status}: {message}{}", .request.as_ref().map(|id| format!(" ({id})")).unwrap_or_default())]
 pub struct Answered {
     pub call: Call,

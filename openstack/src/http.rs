@@ -124,10 +124,13 @@ impl Http {
     }
 
     async fn once(&self, request: &Request) -> Result<Reply, Error> {
-        let host = self.host(request);
-        // The semaphore is never closed.
-        let _permit = host.acquire_owned().await.ok();
         let call = request.call();
+        // A host that hangs must not make those behind wait for all those before them.
+        let turn = tokio::time::timeout(self.0.settings.answer, self.host(request).acquire_owned());
+        let Ok(_permit) = turn.await else {
+            let why = "too many requests wait for this host".to_owned();
+            return Err(Error::NoAnswer { call, why, sent: false });
+        };
         let start = Instant::now();
         let none = |error: &reqwest::Error| {
             let why = if error.is_timeout() { "no answer in time".to_owned() } else { root(error) };

@@ -8,6 +8,7 @@
 //! - `http.rs`: one pool of connections with its TLS and timeouts; `request.rs`: what is asked; `reply.rs`: the answer.
 //! - `credentials.rs`: who we are and for which project; `token.rs`: what Keystone says of a token;
 //!   `catalogue.rs`: where the services are.
+//! - `clouds.rs`: `clouds.yaml`, where all of that may be written.
 //! - `session.rs`: credentials turned into a token that is renewed in time, and calls that carry it.
 //! - `keystone.rs`: other people's tokens validated; trusts.
 //! - `heat.rs`: stacks, read and updated.
@@ -18,6 +19,7 @@
 //! marked as sensitive, and a service that repeats a token in its message has it cut out.
 
 pub mod catalogue;
+mod clouds;
 mod credentials;
 mod error;
 #[cfg(feature = "fake")]
@@ -30,6 +32,7 @@ mod request;
 mod session;
 mod token;
 
+pub use clouds::Cloud;
 pub use credentials::{Credentials, Domain, Scope, User};
 pub use error::{Answered, Error};
 pub use heat::Heat;

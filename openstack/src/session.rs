@@ -1,9 +1,10 @@
 //! Credentials turned into calls: a token is fetched when the first call needs it, kept until shortly before it ends, and
-//! fetched anew once if a service does not accept it (401). Any number of calls at the same time fetch one token.
+//! fetched anew once if a service does not accept it (401). Any number of calls at the same time fetch one token, and
+//! share the failure if there is none.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, Url};
@@ -11,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
 use crate::catalogue::Interface;
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, Scope};
 use crate::error::Error;
 use crate::http::Http;
 use crate::reply::Reply;
@@ -42,7 +43,14 @@ struct Inner {
     auth_url: Url,
     credentials: Credentials,
     settings: Settings,
-    current: Mutex<Option<Arc<Issued>>>,
+    current: Mutex<Current>,
+}
+
+#[derive(Debug, Default)]
+struct Current {
+    issued: Option<Arc<Issued>>,
+    /// When the last attempt failed, and why.
+    failed: Option<(Instant, Error)>,
 }
 
 #[derive(Debug)]
@@ -55,7 +63,7 @@ impl Session {
     /// `auth_url` is Keystone's root, with `/v3` at its end or without. Asks nothing yet.
     pub fn new(http: Http, auth_url: Url, credentials: Credentials, settings: Settings) -> Result<Self, Error> {
         let auth_url = v3(auth_url)?;
-        Ok(Self(Arc::new(Inner { http, auth_url, credentials, settings, current: Mutex::new(None) })))
+        Ok(Self(Arc::new(Inner { http, auth_url, credentials, settings, current: Mutex::default() })))
     }
 
     /// The same cloud with other credentials.
@@ -66,8 +74,18 @@ impl Session {
             auth_url: auth_url.clone(),
             credentials,
             settings: settings.clone(),
-            current: Mutex::new(None),
+            current: Mutex::default(),
         }))
+    }
+
+    /// The same user for something else. `None`: these credentials are for one thing only.
+    pub fn scoped(&self, scope: Scope) -> Option<Self> {
+        match &self.0.credentials {
+            Credentials::Password { user, password, .. } => {
+                Some(self.with(Credentials::Password { user: user.clone(), password: password.clone(), scope }))
+            }
+            _ => None,
+        }
     }
 
     pub fn http(&self) -> &Http {
@@ -120,20 +138,29 @@ impl Session {
     }
 
     async fn issued(&self) -> Result<Arc<Issued>, Error> {
+        let asked = Instant::now();
         let mut current = self.0.current.lock().await;
-        if let Some(issued) = current.as_ref().filter(|issued| issued.token.left() > MARGIN) {
+        if let Some(issued) = current.issued.as_ref().filter(|issued| issued.token.left() > MARGIN) {
             return Ok(Arc::clone(issued));
         }
-        let issued = Arc::new(self.authenticate().await?);
-        *current = Some(Arc::clone(&issued));
-        Ok(issued)
+        // Whoever waited for an attempt that failed does not make another one after it.
+        if let Some((_, error)) = current.failed.as_ref().filter(|(when, _)| *when > asked) {
+            return Err(error.clone());
+        }
+        match self.authenticate().await {
+            Ok(issued) => Ok(Arc::clone(current.issued.insert(Arc::new(issued)))),
+            Err(error) => {
+                current.failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
     }
 
     async fn forget(&self, refused: &Arc<Issued>) {
         let mut current = self.0.current.lock().await;
         // Somebody else may have fetched a new one already.
-        if current.as_ref().is_some_and(|issued| Arc::ptr_eq(issued, refused)) {
-            *current = None;
+        if current.issued.as_ref().is_some_and(|issued| Arc::ptr_eq(issued, refused)) {
+            current.issued = None;
         }
     }
 

@@ -4,7 +4,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use stacksnap_api::auth::rules::Rules;
 use stacksnap_common::config::{self, Auth, Config, Connection};
+use stacksnap_openstack::{self as openstack, Http, http};
 
 use crate::cli::ConfigFlags;
 use crate::exit::Failure;
@@ -24,8 +26,13 @@ pub async fn run(flags: ConfigFlags) -> Result<(), Failure> {
         }
     };
     say("data_dir", data_dir(&config.data_dir));
-    if let Auth::Tokens(path) = &config.auth {
-        say("auth", readable(path));
+    match &config.auth {
+        Auth::None => {}
+        Auth::Tokens(path) => say("auth", readable(path)),
+        Auth::Keystone => say("keystone", keystone(&config.keystone).await),
+    }
+    if let Some(path) = &config.policy.file {
+        say("policy.file", Rules::load(path).map(|_| "ok".to_owned()).map_err(|error| error.to_string()));
     }
     for root in &config.directory_root {
         say(&format!("directory_root {}", root.path.display()), directory(&root.path));
@@ -39,6 +46,9 @@ pub async fn run(flags: ConfigFlags) -> Result<(), Failure> {
     }
     for (name, connection) in &config.postgresql {
         say(&format!("postgresql.{name}"), postgresql(connection).await);
+    }
+    if let Some(url) = &config.heat.url {
+        say("heat.url", heat(url.expose()).await);
     }
     match wrong {
         0 => Ok(()),
@@ -93,6 +103,20 @@ fn master_key(config: &Config) -> Result<String, String> {
     }
 }
 
+/// Logs the service user in, and asks Keystone about a token as for a caller: about its own.
+async fn keystone(config: &config::Keystone) -> Result<String, String> {
+    let session = crate::process::keystone::session(config).map_err(|failure| failure.message)?;
+    let token = session.token().await.map_err(|error| error.to_string())?;
+    let may = ["service", "admin"].iter().any(|role| token.has_role(role));
+    if !may {
+        return Err(format!(
+            "user {} has neither the role service nor admin in its project, so it may not validate tokens",
+            token.user.name
+        ));
+    }
+    Ok(format!("ok, {} as {}", session.auth_url(), token.user.name))
+}
+
 async fn postgresql(connection: &Connection) -> Result<String, String> {
     let mut options = tokio_postgres::Config::new();
     options
@@ -127,6 +151,23 @@ async fn postgresql(connection: &Connection) -> Result<String, String> {
             connection.user
         )),
         Ok(Ok(row)) => Ok(format!("ok, PostgreSQL {}", row.get::<_, String>(0))),
+    }
+}
+
+/// Heat's list of versions, which needs no token, is at its root.
+async fn heat(url: &str) -> Result<String, String> {
+    let root = url.trim_end_matches('/').trim_end_matches("/v1").to_owned() + "/";
+    let settings = http::Settings { connect: PATIENCE, answer: PATIENCE, tries: 1, ..http::Settings::default() };
+    let http = Http::new(settings).map_err(|error| error.to_string())?;
+    let asked = root.parse().map_err(|error| format!("{root} is not a URL: {error}"))?;
+    let versions: serde_json::Value = match http.send(openstack::Request::get(asked)).await {
+        Ok(reply) => reply.json().map_err(|error| error.to_string())?,
+        Err(error) => return Err(error.to_string()),
+    };
+    let known = versions["versions"].as_array().into_iter().flatten().filter_map(|version| version["id"].as_str());
+    match known.collect::<Vec<_>>().as_slice() {
+        [] => Err(format!("{root} answers, and is no Heat")),
+        versions => Ok(format!("ok, {}", versions.join(", "))),
     }
 }
 

@@ -11,11 +11,13 @@ use stacksnap_api::Api;
 use stacksnap_api::auth::Identity;
 use stacksnap_api::auth::file::TokenFile;
 use stacksnap_api::auth::none::Open;
+use stacksnap_api::auth::rules::Rules;
 use stacksnap_common::config::{Auth, Config, Role};
 use stacksnap_common::metrics::Metrics;
 use stacksnap_common::shutdown::Shutdown;
 use tokio::net::TcpListener;
 
+use super::keystone;
 use super::parts::Parts;
 use crate::exit::Failure;
 
@@ -59,13 +61,17 @@ pub fn serve(listener: TcpListener, api: Option<Api>, metrics: Metrics, shutdown
     });
 }
 
-/// What requests are answered with. Reads the token file.
+/// What requests are answered with. Reads the token file and the policy file.
 pub fn api(config: &Config, parts: &Parts) -> Result<Api, Failure> {
     let identity: Arc<dyn Identity> = match &config.auth {
         Auth::None => Arc::new(Open),
+        Auth::Keystone => Arc::new(keystone::identity(&config.keystone)?),
         Auth::Tokens(path) => Arc::new(TokenFile::open(path).map_err(|error| Failure::usage(error.to_string()))?),
     };
     let mut api = Api::new(parts.store.clone(), parts.queue.connected(), identity, config.limits.clone());
     api.heat = super::heat::front(config)?.map(Arc::new);
+    if let Some(path) = &config.policy.file {
+        api.rules = Arc::new(Rules::load(path).map_err(|error| Failure::usage(error.to_string()))?);
+    }
     Ok(api)
 }

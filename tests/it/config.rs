@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use stacksnap_openstack::fake;
+
 use crate::support::cli::{command, ended, run};
 
 #[test]
@@ -32,6 +34,36 @@ fn what_is_named_is_tried_and_everything_wrong_is_said() {
     assert_eq!(wrong, ["auth", "directory_root /nowhere/root", "vault.master_key_file", "postgresql.main"], "{ran:?}");
     assert!(ran.stderr.contains("4 things are wrong"), "{ran:?}");
     assert!(!format!("{ran:?}").contains("s3cret"));
+}
+
+/// The service user logs in, and must be one who may ask about others' tokens.
+#[tokio::test]
+async fn keystone_is_tried_and_so_is_the_policy_file() {
+    let cloud = fake::Keystone::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let (file, policy) = (directory.path().join("stacksnap.toml"), directory.path().join("policy.yaml"));
+    let check = |password: &str, rules: &str| {
+        fs::write(&policy, rules).unwrap();
+        let text = format!(
+            "auth = 'keystone'\n[policy]\nfile = '{}'\n[keystone]\nauth_url = '{}'\npassword = '{password}'\n",
+            policy.display(),
+            cloud.url()
+        );
+        fs::write(&file, text).unwrap();
+        let mut check = command(&["config", "check", "--config", file.to_str().unwrap()]);
+        check.current_dir(&directory);
+        tokio::task::spawn_blocking(move || ended(check.output().unwrap()))
+    };
+    let ran = check("secret-of-stacksnap", "\"stacks:snapshot\": \"role:operator\"").await.unwrap().exits(0);
+    assert!(ran.stdout.contains(&format!("keystone: ok, {} as stacksnap", cloud.url())), "{ran:?}");
+    assert!(ran.stdout.contains("policy.file: ok"), "{ran:?}");
+    let ran = check("s3cret", "\"stacks:snapshoot\": \"@\"").await.unwrap().exits(1);
+    assert!(ran.stdout.contains("keystone: WRONG: POST") && ran.stdout.contains("401"), "{ran:?}");
+    assert!(ran.stdout.contains("stacks:snapshoot: there is no such rule"), "{ran:?}");
+    assert!(!format!("{ran:?}").contains("s3cret"));
+    cloud.grant("stacksnap", "service", &["reader"]);
+    let ran = check("secret-of-stacksnap", "").await.unwrap().exits(1);
+    assert!(ran.stdout.contains("may not validate tokens"), "{ran:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod conformance;
 mod flow;
+mod heat;
 mod lanes;
 mod operator;
 mod support;

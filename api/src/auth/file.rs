@@ -5,14 +5,14 @@
 //! 2bb80d537b1da3e38bd30361aa855686bd…    demo     member         alice
 //! ```
 //!
-//! Roles are separated by commas: `reader`, `member` (also reads) or `admin` (in every project). The file never holds a
+//! Roles are separated by commas: `reader`, `member` (also reads) or `admin` (both, in every project). The file never holds a
 //! token, so whoever reads it can't use it; `printf %s "$TOKEN" | sha256sum` makes the first word. It is looked at
 //! again when it has changed, at most once a second. A changed file that can't be read or has a wrong line lets nobody
 //! in (503) until it is right: whoever was removed from it must not stay in because of a slip.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
@@ -20,7 +20,7 @@ use axum::http::request::Parts;
 use sha2::{Digest, Sha256};
 use stacksnap_common::ids::ProjectId;
 
-use super::{Identity, Refusal, Role, Scope, Who};
+use super::{Identity, Refusal, Scope, Who};
 
 /// How long a file is taken to be unchanged.
 const FRESH: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ pub enum Error {
     Line { path: PathBuf, line: usize, what: &'static str },
 }
 
-type Tokens = HashMap<[u8; 32], Who>;
+type Tokens = HashMap<[u8; 32], Arc<Who>>;
 /// What tells one content of a file from another without reading it.
 type Stamp = (SystemTime, u64, u64);
 
@@ -60,7 +60,7 @@ impl TokenFile {
         Ok(Self { path: path.to_owned(), state: Mutex::new(state) })
     }
 
-    fn find(&self, token: &str, now: Instant) -> Result<Who, Refusal> {
+    fn find(&self, token: &str, now: Instant) -> Result<Arc<Who>, Refusal> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if now.saturating_duration_since(state.looked) >= FRESH {
             state.looked = now;
@@ -87,7 +87,7 @@ impl TokenFile {
 
 #[async_trait]
 impl Identity for TokenFile {
-    async fn identify(&self, request: &Parts) -> Result<Who, Refusal> {
+    async fn identify(&self, request: &Parts) -> Result<Arc<Who>, Refusal> {
         let token = request.headers.get("x-auth-token").and_then(|token| token.to_str().ok()).unwrap_or_default();
         if token.is_empty() {
             return Err(Refusal::Unknown);
@@ -116,7 +116,7 @@ fn load(path: &Path) -> Result<Tokens, Error> {
             continue;
         }
         let (digest, who) = parse(line).map_err(line_of)?;
-        if tokens.insert(digest, who).is_some() {
+        if tokens.insert(digest, Arc::new(who)).is_some() {
             return Err(line_of("this token is in the file already"));
         }
     }
@@ -131,16 +131,17 @@ fn parse(line: &str) -> Result<([u8; 32], Who), &'static str> {
     let bytes = hex::decode(digest).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     let digest = bytes.ok_or("the first word must be a SHA-256, 64 hexadecimal digits")?;
     let project: ProjectId = project.parse().map_err(|_| "the second word is not a project id")?;
-    let mut role = Role::Nobody;
+    let mut all = Vec::new();
     for name in roles.split(',') {
-        role = role.max(match name {
-            "reader" => Role::Reader,
-            "member" => Role::Member,
-            "admin" => Role::Admin,
+        // As Keystone has them imply each other.
+        all.extend(match name {
+            "reader" => &["reader"][..],
+            "member" => &["member", "reader"],
+            "admin" => &["admin", "member", "reader"],
             _ => return Err("the third word lists roles: reader, member, admin"),
         });
     }
-    Ok((digest, Who { user: user.to_owned(), scope: Scope::One(project), role }))
+    Ok((digest, Who::new(user, Scope::One(project), all)))
 }
 
 #[cfg(test)]
@@ -163,9 +164,8 @@ mod tests {
         .unwrap();
         let file = TokenFile::open(&path).unwrap();
         let who = file.find("t1", Instant::now()).unwrap();
-        assert_eq!((who.user.as_str(), who.role), ("alice", Role::Member));
-        assert_eq!(who.scope, Scope::One("demo".parse().unwrap()));
-        assert_eq!(file.find("t2", Instant::now()).unwrap().role, Role::Admin);
+        assert_eq!(*who, Who::new("alice", Scope::One("demo".parse().unwrap()), ["member", "reader"]));
+        assert!(file.find("t2", Instant::now()).unwrap().has_role("admin"));
         assert_eq!(file.find("t3", Instant::now()), Err(Refusal::Unknown));
     }
 

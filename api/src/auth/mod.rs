@@ -3,11 +3,18 @@
 //! [`admit`] stands before every route: it asks the [`Identity`] who calls (everything under `/v1` needs a caller, also
 //! a path that leads nowhere), and lets nobody into a project that is not theirs. [`enforce`] then checks the rule that
 //! the route names. Handlers get a [`Caller`]: one project, which the URL named and the caller may act in.
+//!
+//! - `keystone.rs`, `file.rs`, `none.rs`: the three ways to know a caller.
+//! - `policy.rs`: the rules that routes name; `rules.rs`: which of them hold; `check.rs`: the language they are in.
 
+mod check;
 pub mod file;
+pub mod keystone;
 pub mod none;
 pub(crate) mod policy;
+pub mod rules;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -23,6 +30,7 @@ use crate::Api;
 use crate::fault::Fault;
 use crate::request_id::Of;
 use policy::Rule;
+use rules::Rules;
 
 /// Where a caller may act.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,25 +38,40 @@ pub enum Scope {
     One(ProjectId),
     /// Any project: there is no authentication.
     Any,
-}
-
-/// What a caller may do. Ordered: a later one may do all that an earlier one may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Known, with no role that counts here.
-    Nobody,
-    Reader,
-    Member,
-    /// Acts in every project, as Heat's `context_is_admin` does.
-    Admin,
+    /// No project of its own: a token of the whole system.
+    System,
+    /// A token of a domain, or of nothing.
+    Nowhere,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Who {
     /// A user's name, as it is shown.
     pub user: String,
+    /// What tells users apart.
+    pub user_id: String,
     pub scope: Scope,
-    pub role: Role,
+    /// In small letters, with those that they imply.
+    pub roles: BTreeSet<String>,
+    /// False for a project of which Keystone says that it is not the admin project: its admins are nobody's but its own.
+    pub admin_project: bool,
+}
+
+impl Who {
+    /// A user who is told apart by the name.
+    pub fn new<'a>(user: &str, scope: Scope, roles: impl IntoIterator<Item = &'a str>) -> Self {
+        Self {
+            user: user.to_owned(),
+            user_id: user.to_owned(),
+            admin_project: scope != Scope::Nowhere,
+            scope,
+            roles: roles.into_iter().map(str::to_lowercase).collect(),
+        }
+    }
+
+    pub(crate) fn has_role(&self, name: &str) -> bool {
+        self.roles.contains(name)
+    }
 }
 
 /// Why a request goes no further.
@@ -71,7 +94,7 @@ pub trait Identity: Send + Sync {
         Ok(())
     }
 
-    async fn identify(&self, request: &Parts) -> Result<Who, Refusal>;
+    async fn identify(&self, request: &Parts) -> Result<Arc<Who>, Refusal>;
 
     /// The value of `WWW-Authenticate`.
     fn challenge(&self) -> &str;
@@ -81,8 +104,17 @@ pub trait Identity: Send + Sync {
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) project: ProjectId,
+    /// The user's name, as it is shown.
     pub(crate) user: String,
-    pub(crate) role: Role,
+    pub(crate) who: Arc<Who>,
+    rules: Arc<Rules>,
+}
+
+impl Caller {
+    /// Whether the caller may do what a rule guards, in this project.
+    pub(crate) fn may(&self, rule: Rule) -> bool {
+        self.rules.allow(rule, &self.who, &self.project)
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {
@@ -143,14 +175,16 @@ async fn caller(api: &Api, parts: &Parts, project: Option<&str>) -> Result<Optio
         Err(_) if who.scope != Scope::Any => return Err(Box::new(Fault::other_project().into_response())),
         Err(invalid) => return Err(Box::new(Fault::bad_request(invalid.to_string()).into_response())),
     };
-    let theirs = match &who.scope {
+    let own = match &who.scope {
         Scope::Any => true,
-        Scope::One(own) => *own == project || who.role == Role::Admin,
+        Scope::One(own) => *own == project,
+        Scope::System | Scope::Nowhere => false,
     };
-    if !theirs {
+    if !own && !api.rules.is_admin(&who, &project) {
         return Err(Box::new(Fault::other_project().into_response()));
     }
-    Ok(Some(Caller { project, user: who.user, role: who.role }))
+    let user = who.user.clone();
+    Ok(Some(Caller { project, user, who, rules: Arc::clone(&api.rules) }))
 }
 
 fn fault(api: &Api, refusal: Refusal) -> Fault {
@@ -167,7 +201,7 @@ fn under_v1(path: &str) -> bool {
 
 /// Checks a route's rule.
 pub(crate) async fn enforce(State(rule): State<Rule>, caller: Caller, request: Request, next: Next) -> Response {
-    if caller.role >= rule.role {
+    if caller.may(rule) {
         return next.run(request).await;
     }
     Fault::forbidden(format!("You are not authorized to use {}.", rule.name)).into_response()

@@ -6,10 +6,11 @@
 
 use axum::http::HeaderMap;
 use stacksnap_common::heat::{Begin, Grant};
-use stacksnap_common::ids::{ProjectId, StackId};
+use stacksnap_common::ids::StackId;
 
 use super::{Heat, token};
 use crate::Api;
+use crate::auth::Caller;
 use crate::fault::Fault;
 use crate::stacks::StackPath;
 
@@ -37,11 +38,12 @@ impl Heat {
     pub(crate) async fn begin(
         &self,
         api: &Api,
-        project: &ProjectId,
+        caller: &Caller,
         path: &StackPath,
         headers: &HeaderMap,
         begins: Begins,
     ) -> Result<Ready, Fault> {
+        let project = &caller.project;
         let unknown = |_| Fault::no_stack(&path.stack_name);
         let stack: StackId = path.stack_id.to_ascii_lowercase().parse().map_err(unknown)?;
         let (guard, captured) = match begins {
@@ -64,14 +66,14 @@ impl Heat {
                 (Some(guard), found.captured)
             }
         };
-        let grant = self.grants.make(api, project, token(headers)).await?;
+        let grant = self.grants.make(api, caller, token(headers).as_ref()).await?;
         Ok(Ready { stack, heat: Some(Begin { guard, grant, captured }) })
     }
 
     /// Nothing came of it.
-    pub(crate) async fn gave_up(&self, api: &Api, grant: Option<&Grant>) {
+    pub(crate) async fn gave_up(&self, api: &Api, grant: Option<&Grant>, headers: &HeaderMap) {
         if let Some(grant) = grant {
-            self.grants.unmake(api, grant).await;
+            self.grants.unmake(api, grant, token(headers).as_ref()).await;
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) async fn delete(
     }
     let change = Change::from_request(request, &api).await?;
     change.none()?;
-    let ready = stacks.begin(&path, &change.caller.project, Begins::StackDelete).await?;
+    let ready = stacks.begin(&path, &change.caller, Begins::StackDelete).await?;
     let answer = |begun: &Begun| answer::make(begun, StatusCode::NO_CONTENT, Value::Null);
     let request = ready.request(change.request(&answer));
     let result = api.store.delete_stack(&request, ready.stack).await;

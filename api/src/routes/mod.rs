@@ -15,7 +15,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 pub(crate) use route::Route;
 
-use crate::auth::{Role, admit};
+use crate::auth::admit;
+use crate::auth::policy::Rule;
+use crate::auth::rules::Rules;
 use crate::fault::Fault;
 use crate::openapi::browser;
 use crate::{Api, base, health, heat, operations, request_id, resources, snapshots, stacks, versions, webob};
@@ -48,22 +50,33 @@ pub struct Listed {
     pub path: String,
     /// The name of the rule that it needs.
     pub rule: &'static str,
-    /// The least role that this rule lets in.
-    pub role: Role,
+    /// The least of `reader`, `member` and `admin` that this rule lets in by default.
+    pub role: &'static str,
 }
 
 /// Everything that is served under a project.
 pub fn routes() -> Vec<Listed> {
+    let rules = Rules::default();
     let listed = |route: Route| {
+        let rules = &rules;
         let path = format!("/v1/{{project}}{}", route.path);
         route.named.into_iter().map(move |named| Listed {
             method: named.method,
             path: path.clone(),
             rule: named.rule.name,
-            role: named.rule.role,
+            role: rules.least(named.rule),
         })
     };
     nouns().into_iter().flat_map(|noun| noun.routes).flat_map(listed).collect()
+}
+
+/// Every rule that a route names, once.
+pub(crate) fn rules() -> Vec<Rule> {
+    let named = nouns().into_iter().flat_map(|noun| noun.routes).flat_map(|route| route.named);
+    let mut rules: Vec<_> = named.map(|named| named.rule).collect();
+    rules.sort_by_key(|rule| rule.name);
+    rules.dedup();
+    rules
 }
 
 /// The whole service, ready to be served.

@@ -36,7 +36,7 @@ pub(crate) async fn create(
     mut change: Change,
 ) -> Result<Response, Fault> {
     let new = parse(&change.required()?)?;
-    let ready = stacks.begin(&path, change.project(), Begins::Snapshot).await?;
+    let ready = stacks.begin(&path, &change.caller, Begins::Snapshot).await?;
     let answer = |begun: &Begun| {
         let body = match (&begun.snapshot, &begun.captured) {
             (Some(snapshot), Some(captured)) => view::view(snapshot, view::data(snapshot, captured, &[])),

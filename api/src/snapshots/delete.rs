@@ -24,7 +24,7 @@ pub(crate) async fn delete(
     change: Change,
 ) -> Result<Response, Fault> {
     change.none()?;
-    let (stack, id) = path.find(&stacks, change.project()).await?;
+    let (stack, id) = path.find(&stacks, &change.caller).await?;
     let answer = |begun: &Begun| answer::make(begun, StatusCode::NO_CONTENT, Value::Null);
     sent(api.store.delete_snapshot(&change.request(&answer), stack, id).await, &path)
 }

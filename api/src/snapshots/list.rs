@@ -34,7 +34,7 @@ pub(crate) async fn list(
     let with_data = params.truth("with_data")?.unwrap_or(true);
     let kind = kind(&params)?;
     let status = params.get("status").map(status).transpose()?;
-    let stack = stacks.find(&path, &caller.project).await?;
+    let stack = stacks.find(&path, &caller).await?;
     let mut snapshots = api.store.list_snapshots(&caller.project, stack).await?;
     snapshots.retain(kind);
     if params.descending(false)? {

@@ -14,11 +14,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use stacksnap_common::ids::{ProjectId, ResourceName, SnapshotId, StackId};
+use stacksnap_common::ids::{ResourceName, SnapshotId, StackId};
 use stacksnap_common::record::Answer;
 use stacksnap_common::store::Begun;
 
 use crate::answer;
+use crate::auth::Caller;
 use crate::fault::Fault;
 use crate::heat::{Begins, Ready};
 use crate::params::Params;
@@ -34,14 +35,14 @@ pub(crate) struct SnapshotPath {
 
 impl SnapshotPath {
     /// The stack, which must be there, and the snapshot's id, if it can be one.
-    async fn find(&self, stacks: &Stacks, project: &ProjectId) -> Result<(StackId, SnapshotId), Fault> {
-        let ready = self.begin(stacks, project, Begins::Own).await?;
+    async fn find(&self, stacks: &Stacks, caller: &Caller) -> Result<(StackId, SnapshotId), Fault> {
+        let ready = self.begin(stacks, caller, Begins::Own).await?;
         Ok((ready.0.stack, ready.1))
     }
 
     /// The same, with the stack ready for an operation to begin on it.
-    async fn begin(&self, stacks: &Stacks, project: &ProjectId, begins: Begins) -> Result<(Ready, SnapshotId), Fault> {
-        let ready = stacks.begin(&self.stack, project, begins).await?;
+    async fn begin(&self, stacks: &Stacks, caller: &Caller, begins: Begins) -> Result<(Ready, SnapshotId), Fault> {
+        let ready = stacks.begin(&self.stack, caller, begins).await?;
         // Heat's database takes ids in any case.
         let id = self.snapshot_id.to_ascii_lowercase().parse();
         Ok((ready, id.map_err(|_| Fault::no_snapshot(&self.snapshot_id))?))

@@ -22,7 +22,7 @@ pub(crate) async fn plan(
     mut change: Change,
 ) -> Result<Response, Fault> {
     let resources = chosen(change.body.take(), &params)?;
-    let (ready, id) = path.begin(&stacks, change.project(), Begins::Plan).await?;
+    let (ready, id) = path.begin(&stacks, &change.caller, Begins::Plan).await?;
     let request = ready.request(change.request(&looking));
     let result = api.store.plan_restore(&request, ready.stack, id, &resources).await;
     sent(stacks.settle(&ready, result).await, &path)

@@ -21,7 +21,7 @@ pub(crate) async fn show(
     At(path): At<SnapshotPath>,
     _: NoBody,
 ) -> Result<Json<Value>, Fault> {
-    let (stack, id) = path.find(&stacks, &caller.project).await?;
+    let (stack, id) = path.find(&stacks, &caller).await?;
     let snapshot = api.store.find_snapshot(&caller.project, stack, id).await?;
     let shown = view::with_data(&api, &caller.project, &snapshot).await?;
     Ok(Json(json!({"snapshot": shown})))

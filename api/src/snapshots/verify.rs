@@ -20,6 +20,6 @@ pub(crate) async fn verify(
     mut change: Change,
 ) -> Result<Response, Fault> {
     let resources = chosen(change.body.take(), &params)?;
-    let (stack, id) = path.find(&stacks, change.project()).await?;
+    let (stack, id) = path.find(&stacks, &change.caller).await?;
     sent(api.store.verify_snapshot(&change.request(&looking), stack, id, &resources).await, &path)
 }

@@ -72,7 +72,7 @@ fn fits(document: &Value, schema: &Value, value: &Value) -> Result<(), String> {
         "object" => value.is_object(),
         other => panic!("a type {other}"),
     };
-    if !kinds.iter().any(|kind| is(kind)) {
+    if !kinds.iter().any(is) {
         return Err(format!("{value} is no {kinds:?}"));
     }
     if let (Some(values), false) = (schema["enum"].as_array(), value.is_null())

@@ -8,6 +8,7 @@ mod bodies;
 mod connections;
 mod document;
 mod heat;
+mod keystone;
 mod operations;
 mod snapshots;
 mod stacks;

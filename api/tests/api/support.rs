@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
 use stacksnap_api::auth::none::Open;
-use stacksnap_api::auth::{Identity, Refusal, Role, Scope, Who};
+use stacksnap_api::auth::{Identity, Refusal, Scope, Who};
 use stacksnap_api::{Api, router};
 use stacksnap_common::config::Limits;
 use stacksnap_common::ids::WorkerId;
@@ -32,19 +32,20 @@ pub(crate) struct ByName;
 
 #[async_trait::async_trait]
 impl Identity for ByName {
-    async fn identify(&self, request: &axum::http::request::Parts) -> Result<Who, Refusal> {
+    async fn identify(&self, request: &axum::http::request::Parts) -> Result<Arc<Who>, Refusal> {
         let token = request.headers.get("x-auth-token").and_then(|token| token.to_str().ok()).unwrap_or_default();
         if token == "away" {
             return Err(Refusal::Away("The Keystone service is temporarily unavailable."));
         }
         let (project, role) = token.split_once(':').ok_or(Refusal::Unknown)?;
-        let role = match role {
-            "reader" => Role::Reader,
-            "member" => Role::Member,
-            "admin" => Role::Admin,
-            _ => Role::Nobody,
+        let roles = match role {
+            "reader" => &["reader"][..],
+            "member" => &["member", "reader"],
+            "admin" => &["admin", "member", "reader"],
+            _ => &[],
         };
-        Ok(Who { user: format!("user-of-{project}"), scope: Scope::One(project.parse().unwrap()), role })
+        let scope = Scope::One(project.parse().unwrap());
+        Ok(Arc::new(Who::new(&format!("user-of-{project}"), scope, roles.iter().copied())))
     }
 
     fn challenge(&self) -> &str {

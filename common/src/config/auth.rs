@@ -10,6 +10,8 @@ use serde::{Deserialize, Deserializer};
 pub enum Auth {
     /// Everybody may do everything; only on a loopback address.
     None,
+    /// Keystone's tokens; how is in `[keystone]`.
+    Keystone,
     /// A file of hashed tokens, each with its project and roles.
     Tokens(PathBuf),
 }
@@ -17,7 +19,11 @@ pub enum Auth {
 impl FromStr for Auth {
     type Err = Infallible;
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(if text == "none" { Auth::None } else { Auth::Tokens(PathBuf::from(text)) })
+        Ok(match text {
+            "none" => Auth::None,
+            "keystone" => Auth::Keystone,
+            path => Auth::Tokens(PathBuf::from(path)),
+        })
     }
 }
 

@@ -28,12 +28,15 @@ impl Config {
         demand(
             self.auth != Auth::None || self.listen.ip().is_loopback(),
             &format!(
-                "listen = {}: without authentication only a loopback address is served; set auth to a token file, or listen to 127.0.0.1",
+                "listen = {}: without authentication only a loopback address is served; set auth to \"keystone\" or a token file, or listen to 127.0.0.1",
                 self.listen
             ),
         );
         demand(!self.data_dir.as_os_str().is_empty(), "data_dir is empty; name a directory");
-        demand(self.auth != Auth::Tokens("".into()), "auth is empty; give the path of a token file, or \"none\"");
+        demand(
+            self.auth != Auth::Tokens("".into()),
+            "auth is empty; give \"keystone\", the path of a token file, or \"none\"",
+        );
         demand((1..=1024).contains(&self.store.shards), "store.shards is not 1 to 1024");
         demand(
             (Duration::from_millis(50)..=60 * SECOND).contains(&self.store.timeout),
@@ -61,8 +64,11 @@ impl Config {
         if let Err(error) = crate::telemetry::filter(&self.telemetry.level) {
             demand(false, &error.to_string());
         }
-        for problem in self.heat.problems() {
+        for problem in self.heat.problems(self.auth == Auth::Keystone) {
             demand(false, problem);
+        }
+        for problem in self.keystone.problems(self.auth == Auth::Keystone) {
+            demand(false, &problem);
         }
         self.worker_problems(&mut demand);
         self.vault_problems(&mut demand);

@@ -13,6 +13,11 @@ pub struct Heat {
     #[serde(deserialize_with = "value::optional")]
     pub url: Option<Address>,
     pub act_as: ActAs,
+    /// Roles that a trust gives, those of them that the caller has.
+    pub trust_roles: Vec<String>,
+    /// When a trust ends that nobody took back.
+    #[serde(deserialize_with = "value::duration")]
+    pub trust_lasts: Duration,
     /// For Heat to begin its answer.
     #[serde(deserialize_with = "value::duration")]
     pub timeout: Duration,
@@ -35,13 +40,20 @@ pub enum ActAs {
 
 impl Default for Heat {
     fn default() -> Self {
-        Self { url: None, act_as: ActAs::default(), timeout: Duration::from_secs(60), at_once: 64 }
+        Self {
+            url: None,
+            act_as: ActAs::default(),
+            trust_roles: vec!["member".to_owned()],
+            trust_lasts: Duration::from_secs(24 * 3600),
+            timeout: Duration::from_secs(60),
+            at_once: 64,
+        }
     }
 }
 
 impl Heat {
     /// What contradicts itself.
-    pub(super) fn problems(&self) -> Vec<&'static str> {
+    pub(super) fn problems(&self, keystone: bool) -> Vec<&'static str> {
         let url = self.url.as_ref().map(Address::expose);
         let scheme = |url: &str| url.starts_with("http://") || url.starts_with("https://");
         let path = |url: &str| url.trim_end_matches('/').ends_with("/v1") && !url.contains(['?', '#', '@', '%']);
@@ -50,6 +62,15 @@ impl Heat {
             (
                 url.is_some_and(|url| !path(url)),
                 "heat.url does not end in /v1; give the endpoint without %(project_id)s, as http://heat:8004/v1",
+            ),
+            (
+                url.is_some() && self.act_as != ActAs::Token && !keystone,
+                "heat.act_as = \"trust\" and \"operator\" need auth = \"keystone\"; without Keystone it is \"token\"",
+            ),
+            (self.trust_roles.is_empty(), "heat.trust_roles is empty; a trust without a role lets nobody do anything"),
+            (
+                self.trust_lasts < Duration::from_secs(3600),
+                "heat.trust_lasts is shorter than 1h; a restore may take longer",
             ),
             (
                 !(Duration::from_secs(1)..=Duration::from_secs(300)).contains(&self.timeout),

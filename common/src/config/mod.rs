@@ -10,11 +10,13 @@ mod auth;
 mod check;
 mod directory;
 mod heat;
+mod keystone;
 mod layers;
 mod limits;
 mod policy;
 mod postgresql;
 mod queue;
+mod rules;
 mod store;
 mod telemetry;
 mod timers;
@@ -32,11 +34,13 @@ pub use auth::Auth;
 pub use check::Role;
 pub use directory::DirectoryRoot;
 pub use heat::{ActAs, Heat};
+pub use keystone::{Interface, Keystone};
 pub use layers::{Error, Sources, load};
 pub use limits::Limits;
 pub use policy::{Restore, Retention, Snapshot};
 pub use postgresql::{Connection, Projects, SslMode};
 pub use queue::Queue;
+pub use rules::Rules;
 pub use store::Store;
 pub use telemetry::{Format, Telemetry};
 pub use timers::Timers;
@@ -66,6 +70,8 @@ pub struct Config {
     pub amqp: Option<Address>,
     pub slots: Slots,
     pub heat: Heat,
+    pub keystone: Keystone,
+    pub policy: Rules,
     pub store: Store,
     pub queue: Queue,
     pub worker: Worker,
@@ -91,6 +97,8 @@ impl Default for Config {
             amqp: None,
             slots: Slots::Cores,
             heat: Heat::default(),
+            keystone: Keystone::default(),
+            policy: Rules::default(),
             store: Store::default(),
             queue: Queue::default(),
             worker: Worker::default(),

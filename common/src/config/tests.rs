@@ -162,6 +162,15 @@ fn what_contradicts_itself_is_refused() {
         ("[postgresql.a]\nuser = 'u'\nsslmode = 'verify-full'", "postgresql.a.sslmode: verify-ca and verify-full need"),
         ("[postgresql.a]\nuser = 'u'\nhost = '/run'\nsslmode = 'require'", "postgresql.a.sslmode: a Unix socket"),
         ("slots = 1001", "slots is not 0 to 1000"),
+        ("auth = 'keystone'", "keystone.auth_url is not set"),
+        ("auth = 'keystone'", "keystone.password_file is not set"),
+        ("[keystone]\nauth_url = 'ldap://x'", "keystone.auth_url is not an http:// or https:// URL"),
+        (
+            "[keystone]\npassword = 'a'\npassword_file = '/b'",
+            "keystone.password and keystone.password_file are both set",
+        ),
+        ("[keystone]\napplication_credential_id = 'a'", "keystone.application_credential_id and keystone.application"),
+        ("[keystone]\ncache = '6min'", "keystone.cache is longer than 5min"),
     ] {
         let found = message(from_file(text));
         assert!(found.contains(expected), "{text:?} gave {found:?}");

@@ -96,3 +96,94 @@ fn insert(plan: &mut Plan, at: usize, stage: Stage) {
     }
     plan.stages.insert(at, stage);
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::plan;
+    use super::*;
+    use crate::ids::SnapshotId;
+    use crate::kinds::Kinds;
+    use crate::types::Resource;
+
+    /// Of directories each of which may need the one before.
+    fn resources() -> impl Strategy<Value = Vec<Resource>> {
+        prop::collection::vec(any::<bool>(), 0..8).prop_map(|needs| {
+            let named = |place: usize| format!("r{place}").parse().unwrap_or_else(|_| unreachable!());
+            let of = |(place, needs): (usize, bool)| {
+                let mut value = serde_json::json!({"name": format!("r{place}"), "type": "Stacksnap::Directory"});
+                value["external_id"] = "/srv".into();
+                let mut resource: Resource = serde_json::from_value(value).unwrap_or_else(|_| unreachable!());
+                resource.depends_on = if needs && place > 0 { vec![named(place - 1)] } else { Vec::new() };
+                resource
+            };
+            needs.into_iter().enumerate().map(of).collect()
+        })
+    }
+
+    fn whole(plan: &Plan) -> u32 {
+        let place = plan.items.iter().position(|item| item.resource.is_none() && item.snapshot.is_none());
+        place.map_or(u32::MAX, |place| place as u32)
+    }
+
+    fn place(plan: &Plan, verb: Verb, of_whole: bool) -> Option<usize> {
+        let whole = whole(plan);
+        plan.stages
+            .iter()
+            .position(|stage| stage.verb == verb && !stage.is_empty() && (stage.contains(whole) == of_whole))
+    }
+
+    proptest! {
+        #[test]
+        fn a_snapshot_is_sealed_only_after_heat_was_looked_at(resources in resources()) {
+            let bare = plan::snapshot(&Kinds::default(), &resources);
+            let mut woven = bare.clone();
+            weave(&mut woven, Kind::Snapshot, true);
+            prop_assert_eq!(&woven.items, &bare.items);
+            let check = place(&woven, Verb::Check, true);
+            let seal = woven.stages.iter().position(|stage| stage.verb == Verb::Seal);
+            prop_assert_eq!(check.map(|at| at + 1), seal);
+            // What undoes a snapshot still stops where it is sealed.
+            for stage in &woven.stages {
+                if let When::Undo { unless } = stage.when {
+                    prop_assert_eq!(Some(usize::from(unless)), seal);
+                }
+            }
+            woven.stages.remove(check.unwrap_or_default());
+            prop_assert_eq!(woven.stages.len(), bare.stages.len());
+        }
+
+        #[test]
+        fn a_restore_changes_the_stack_between_safety_and_data(
+            resources in resources(), safety in any::<bool>(), template in any::<bool>(),
+        ) {
+            let Ok(bare) = plan::restore(&Kinds::default(), &resources, safety) else { return Ok(()) };
+            let mut woven = bare.clone();
+            weave(&mut woven, Kind::Restore, template);
+            let update = place(&woven, Verb::Restore, true);
+            prop_assert_eq!(update.is_some(), template);
+            let data = place(&woven, Verb::Restore, false);
+            let seal = place(&woven, Verb::Seal, true);
+            if let Some(update) = update {
+                prop_assert!(seal.is_none_or(|seal| seal < update));
+                prop_assert!(data.is_none_or(|data| update < data));
+            }
+            let check = place(&woven, Verb::Check, true).unwrap_or_default();
+            prop_assert!(data.is_none_or(|data| data < check));
+            let first = woven.stages.iter().position(|stage| stage.verb == Verb::Restore).map(|at| at as u16);
+            prop_assert_eq!(Some(woven.stages[check].when), first.map(|after| When::Owed { after }));
+            prop_assert!(woven.stages[0].contains(whole(&woven)));
+        }
+
+        #[test]
+        fn the_stack_goes_last(resources in resources()) {
+            let mut woven = plan::delete(&[(SnapshotId::random(), resources)]);
+            weave(&mut woven, Kind::StackDelete, true);
+            let last = woven.stages.last().map(|stage| (stage.verb, stage.items.clone()));
+            let whole = whole(&woven);
+            prop_assert_eq!(last, Some((Verb::Discard, vec![(whole, whole + 1)])));
+            prop_assert!(woven.stages.iter().all(|stage| stage.on_failure == OnFailure::Stop));
+        }
+    }
+}

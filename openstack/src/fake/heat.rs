@@ -49,6 +49,8 @@ struct State {
     looks: u32,
     /// The next thing that it does fails.
     fails: bool,
+    /// On which look from now on (1: the next) which stack is changed first, by somebody else.
+    changes: Option<(u32, String)>,
     made: u64,
     clock: i64,
     asked: Vec<Asked>,
@@ -138,6 +140,11 @@ impl Heat {
         state.begin(id, "UPDATE");
         state.stacks.get_mut(id).unwrap().parameters.insert(parameter.to_owned(), value.into());
         state.end(id);
+    }
+
+    /// On the `nth` time from now that it is shown, a stack has been changed by somebody who goes round us.
+    pub fn change_on_look(&self, id: &str, nth: u32) {
+        self.state().changes = Some((nth, id.to_owned()));
     }
 
     /// Begins something that goes on until `settle`.
@@ -244,6 +251,18 @@ impl State {
         stack.events.push(json!({"id": id, "event_time": at, "links": [], "resource_name": stack.name,
             "logical_resource_id": stack.name, "physical_resource_id": stack.id, "resource_status": status,
             "resource_status_reason": reason}));
+    }
+
+    fn change(&mut self, id: &str) {
+        match &mut self.changes {
+            Some((left, of)) if of == id && *left > 1 => *left -= 1,
+            Some((_, of)) if of == id => {
+                self.changes = None;
+                self.begin(id, "UPDATE");
+                self.end(id);
+            }
+            _ => {}
+        }
     }
 
     /// One look nearer to the end of what goes on.
@@ -439,6 +458,9 @@ impl State {
         body: &Value,
         base: &str,
     ) -> Response {
+        if (method, below) == ("GET", &[]) {
+            self.change(id);
+        }
         let stack = self.stacks[id].clone();
         match (method, below) {
             ("GET", []) => Json(json!({"stack": stack.full(base)})).into_response(),

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stacksnap_common::heat::{By, Grant};
+use stacksnap_openstack::Keystone;
 use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
+use crate::driver::Error;
 
 /// How often it is looked for.
 const EVERY: Duration = Duration::from_secs(15);
@@ -27,8 +29,25 @@ pub(crate) async fn run(shared: Arc<Shared>, token: CancellationToken) {
     }
 }
 
+/// Out of the world; the record goes after it.
+async fn undo(shared: &Shared, grant: &Grant) -> Result<(), Error> {
+    let Some(heat) = &shared.heat else { return Ok(()) };
+    if let By::Trust { id: Some(id), .. } = &grant.by {
+        match Keystone::new(heat.session(grant)?).delete_trust(id).await {
+            Ok(()) => {}
+            // A trust that has ended, or whose user is gone, gives no token any more: there is nothing left of it to use.
+            Err(error) if error.is_unauthorized() || error.is_gone() => {}
+            Err(error) => return Err(Error::transient(error.to_string())),
+        }
+    }
+    // One that was only intended: if it was made after all it ends by itself, and nobody has its id.
+    heat.forget(grant);
+    Ok(())
+}
+
 async fn take_back(shared: &Shared, grant: &Grant) {
-    if let By::Trust { .. } = grant.by {
+    if let Err(error) = undo(shared, grant).await {
+        tracing::warn!(grant = %grant.id, %error, "a spent grant is taken back later");
         return;
     }
     if let Err(error) = shared.store.drop_grant(&grant.project, grant.id).await {

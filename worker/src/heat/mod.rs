@@ -17,10 +17,15 @@ mod preview;
 mod restore;
 mod update;
 
-use stacksnap_common::heat::{By, Seen, Shadow};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use stacksnap_common::heat::{By, Grant, Seen, Shadow};
+use stacksnap_common::ids::ProjectId;
 use stacksnap_common::operation::Verb;
 use stacksnap_common::store::Claimed;
-use stacksnap_openstack::{Error as Cloud, Http, Url, heat};
+use stacksnap_openstack::{Error as Cloud, Http, Scope, Session, Url, heat};
+use uuid::Uuid;
 
 use crate::Shared;
 use crate::driver::{Ctx, Error};
@@ -32,11 +37,55 @@ pub struct Heat {
     http: Http,
     /// Up to `/v1`.
     url: Url,
+    /// The service's own user, where Keystone knows one.
+    service: Option<Session>,
+    /// Sessions of grants that are in use: their tokens are good for many steps.
+    sessions: Arc<Mutex<HashMap<Uuid, Session>>>,
 }
 
 impl Heat {
-    pub fn new(http: Http, url: Url) -> Self {
-        Self { http, url }
+    pub fn new(http: Http, url: Url, service: Option<Session>) -> Self {
+        Self { http, url, service, sessions: Arc::default() }
+    }
+
+    /// One project's, by what its caller gave us.
+    fn of(&self, project: &ProjectId, grant: Option<&Grant>) -> Result<heat::Heat, Error> {
+        let token = match grant.map(|grant| &grant.by) {
+            None => None,
+            Some(By::Token(token)) => Some(token.as_str().into()),
+            Some(By::Trust { .. } | By::Operator) => {
+                let session = grant.map(|grant| self.session(grant)).transpose()?;
+                let session = session.ok_or_else(|| Error::permanent("there is no grant"))?;
+                return Ok(heat::Heat::with_session(session, &self.url, project.as_str()));
+            }
+        };
+        Ok(heat::Heat::with_token(self.http.clone(), token, &self.url, project.as_str()))
+    }
+
+    /// The service's user, acting by a grant.
+    fn session(&self, grant: &Grant) -> Result<Session, Error> {
+        let scope = match &grant.by {
+            By::Trust { id: Some(id), .. } => Scope::Trust(id.clone()),
+            By::Operator => Scope::ProjectId(grant.project.to_string()),
+            By::Trust { id: None, .. } | By::Token(_) => return Err(Error::permanent("the grant is of no use")),
+        };
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = sessions.get(&grant.id) {
+            return Ok(session.clone());
+        }
+        let service = self.service.as_ref();
+        let service =
+            service.ok_or_else(|| Error::permanent("this worker has no Keystone user to act by ([keystone])"))?;
+        let session = service.scoped(scope);
+        let session = session.ok_or_else(|| {
+            Error::permanent("the service's user must be known by a password to act for others (keystone.password)")
+        })?;
+        sessions.insert(grant.id, session.clone());
+        Ok(session)
+    }
+
+    fn forget(&self, grant: &Grant) {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&grant.id);
     }
 }
 
@@ -68,20 +117,13 @@ impl<'a> At<'a> {
         };
         let operation = &claimed.operation;
         let grant = match operation.grant {
-            Some(id) => shared.store.grant(&ctx.project, id).await.map_err(store)?.map(|grant| grant.by),
-            None => None,
-        };
-        let token = match grant {
-            Some(By::Token(token)) => Some(token.into()),
-            Some(By::Operator | By::Trust { .. }) => {
-                return Err(Error::permanent("this worker has no Keystone user to act by"));
-            }
-            None if operation.grant.is_some() => {
-                return Err(Error::permanent("what the caller gave us to act by is not there any more"));
+            Some(id) => {
+                let grant = shared.store.grant(&ctx.project, id).await.map_err(store)?;
+                Some(grant.ok_or_else(|| Error::permanent("what the caller gave us to act by is not there any more"))?)
             }
             None => None,
         };
-        let heat = heat::Heat::with_token(settings.http.clone(), token, &settings.url, ctx.project.as_str());
+        let heat = settings.of(&ctx.project, grant.as_ref())?;
         let (name, id) = (operation.stack_name.to_string(), operation.stack.to_string());
         Ok(Self { shared, ctx, claimed, heat, name, id })
     }
