@@ -18,12 +18,12 @@ pub(crate) fn make(begun: &Begun, status: StatusCode, body: Value) -> Answer {
     Answer { body: String::new(), status: status.as_u16(), headers, answer: body }
 }
 
-/// Null is no body: 204 has none, and that of another status is WebOb's.
+/// Null is no body for 204, WebOb's for 202, and itself for any other status.
 pub(crate) fn send(answer: Answer) -> Response {
     let Ok(status) = StatusCode::from_u16(answer.status) else { return Fault::internal().into_response() };
     let mut response = match answer.answer {
         Value::Null if status == StatusCode::NO_CONTENT => status.into_response(),
-        Value::Null => webob::page(status, ""),
+        Value::Null if status == StatusCode::ACCEPTED => webob::page(status, ""),
         body => (status, Json(body)).into_response(),
     };
     for (name, value) in answer.headers {

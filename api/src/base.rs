@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use std::convert::Infallible;
 
-use stacksnap_common::ids::ProjectId;
+use stacksnap_common::ids::{ProjectId, StackName};
 use stacksnap_common::record::Stack;
 
 /// `http://host:port`, without a slash at its end.
@@ -44,7 +44,12 @@ impl Base {
     }
 
     pub(crate) fn stack(&self, stack: &Stack) -> String {
-        format!("{}/{}/{}", self.stacks(&stack.project), stack.name, stack.id)
+        self.stack_named(&stack.project, &stack.name, &stack.id.to_string())
+    }
+
+    /// Of a stack that may not be there.
+    pub(crate) fn stack_named(&self, project: &ProjectId, name: &StackName, id: &str) -> String {
+        format!("{}/{name}/{id}", self.stacks(project))
     }
 }
 

@@ -8,7 +8,8 @@
 //! - `routes/`: all routes, each noun's from its own `routes.rs`: path, rule, what answers, documentation. `openapi/`: the
 //!   document that is made of them.
 //! - `stacks/`, `resources/`, `snapshots/`, `operations/`: one verb a file; `view.rs` is what it looks like in JSON.
-//! - `template/`: HOT, from text to checked resources.
+//! - `template/`: HOT, from text to checked resources. `templates/`: what is asked about templates before there is a stack.
+//! - `services.rs`, `software.rs`: what Heat has beside stacks, as far as clients ask for it.
 //! - `auth/`: who calls and what they may. `idempotency.rs`: the same change sent again.
 //! - `body.rs` and `json.rs`, `params.rs`, `base.rs`: what a request says. `answer.rs`, `fault.rs`, `webob.rs`: what it is told.
 //! - `heat/`: in front of a real Heat. `source.rs`: where stacks come from, the registry or Heat.
@@ -30,16 +31,19 @@ mod request_id;
 mod resources;
 mod routes;
 mod serve;
+mod services;
 mod snapshots;
+mod software;
 mod source;
 mod stacks;
 mod template;
+mod templates;
 mod versions;
 mod webob;
 
 use std::sync::Arc;
 
-use stacksnap_common::config::Limits;
+use stacksnap_common::config::{Limits, Stacks};
 use stacksnap_common::metrics::Metrics;
 use stacksnap_common::store::Store;
 use tokio::sync::{Semaphore, watch};
@@ -63,6 +67,7 @@ pub struct Api {
     pub limits: Limits,
     /// The real Heat that this service stands in front of; without it stacks are held here.
     pub heat: Option<Arc<heat::Heat>>,
+    pub stacks: Stacks,
     /// How long callers may take to send a request.
     pub patience: Patience,
     /// What `/metrics` shows; without it there is no such page.
@@ -81,6 +86,7 @@ impl Api {
             rules: Arc::default(),
             limits,
             heat: None,
+            stacks: Stacks::default(),
             patience: Patience::default(),
             metrics: None,
             stopping: CancellationToken::new(),

@@ -22,7 +22,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for At<T> {
 }
 
 /// A query's pairs, in their order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Params(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Params {
@@ -52,12 +52,35 @@ impl Params {
 
     /// Whole and not negative, in Heat's words.
     pub(crate) fn number(&self, name: &str) -> Result<Option<usize>, Fault> {
-        let wrong = |_| Fault::bad_request(format!("Only integer is acceptable by '{name}'."));
-        self.get(name).map(|text| text.trim().parse().map_err(wrong)).transpose()
+        let wrong = |text: &str| {
+            // `heat/common/param_utils.py`, `extract_int`.
+            Fault::bad_request(match text.strip_prefix('-').is_some_and(|rest| rest.parse::<u64>().is_ok()) {
+                true => format!("Value '{text}' is invalid for '{name}' which only accepts non-negative integer."),
+                false => format!("Only integer is acceptable by '{name}'."),
+            })
+        };
+        self.get(name).map(str::trim).map(|text| text.parse().map_err(|_| wrong(text))).transpose()
     }
 
     pub(crate) fn truth(&self, name: &str) -> Result<Option<bool>, Fault> {
         self.get(name).map(|text| truth(name, text)).transpose()
+    }
+
+    /// `sort_keys`, in their order; those of no meaning here are left out, as in Heat.
+    pub(crate) fn sort_keys<'a>(&'a self, known: &'a [&str]) -> Vec<&'a str> {
+        self.all("sort_keys").filter(|key| known.contains(key)).collect()
+    }
+
+    /// Whether a value is one of those asked for by any of the names; if none is asked for, each is.
+    pub(crate) fn wants(&self, names: &[&str], value: &str) -> bool {
+        self.asks(names, |asked| asked == value)
+    }
+
+    /// As [`Params::wants`], by another rule than that they are the same.
+    pub(crate) fn asks(&self, names: &[&str], is: impl Fn(&str) -> bool) -> bool {
+        let asked = self.0.iter().filter(|(key, value)| names.contains(&key.as_str()) && !value.is_empty());
+        let mut asked = asked.map(|(_, value)| value.as_str()).peekable();
+        asked.peek().is_none() || asked.any(is)
     }
 
     /// `sort_dir`; false unless given otherwise.

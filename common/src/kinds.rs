@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::native::{self, Native};
 use crate::types::Resource;
 
 /// What a type's cut leaves behind; see `worker/src/driver.rs`.
@@ -18,6 +19,8 @@ pub enum CutKind {
     Held,
     /// There is none: copying is all.
     None,
+    /// The stack's record is all there is of it, and its artifact is in the record too.
+    Inline,
 }
 
 /// How a property is checked before anything else sees it.
@@ -80,13 +83,27 @@ const BUILT_IN: &[Kind] = &[
     },
 ];
 
+impl From<&'static Native> for Kind {
+    /// Its properties are checked by `native/`.
+    fn from(native: &'static Native) -> Self {
+        Self {
+            name: native.name,
+            cut: CutKind::Inline,
+            quiesce: false,
+            external_id: None,
+            external_id_ok: |_| true,
+            properties: &[],
+        }
+    }
+}
+
 /// The types that are known. The built-in ones, and in tests and benchmarks others beside them.
 #[derive(Debug, Clone)]
 pub struct Kinds(BTreeMap<&'static str, Kind>);
 
 impl Default for Kinds {
     fn default() -> Self {
-        Self(BUILT_IN.iter().map(|kind| (kind.name, *kind)).collect())
+        Self(BUILT_IN.iter().copied().chain(native::all().map(Kind::from)).map(|kind| (kind.name, kind)).collect())
     }
 }
 
@@ -121,6 +138,10 @@ impl Kinds {
             }
             return Ok(());
         };
+        if let Some(native) = native::get(kind.name) {
+            let properties = native.take(&resource.properties).map(drop);
+            return properties.map_err(|wrong| wrong.of(&resource.name));
+        }
         kind.check_external_id(resource)?;
         kind.check_properties(resource)
     }

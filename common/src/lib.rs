@@ -21,6 +21,7 @@ pub mod heat;
 pub mod ids;
 pub mod kinds;
 pub mod metrics;
+pub mod native;
 pub mod operation;
 pub mod queue;
 pub mod record;

@@ -10,7 +10,7 @@ use crate::heat::Shadow;
 use crate::ids::{OperationId, PoolName, ProjectId, ResourceName, SnapshotId, StackId, StackName, WorkerId};
 use crate::operation::Stop;
 use crate::store::Millis;
-use crate::types::{Consistency, Resource};
+use crate::types::{Changes, Consistency, Resource};
 
 /// Heat's action and status, as stacks, resources and events show them: `SNAPSHOT` and `IN_PROGRESS`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,12 +90,71 @@ pub struct Stack {
     /// Where the stack is a Heat's: then this record is its shadow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heat: Option<Shadow>,
+    /// The operation that abandoned it: it shows as deleted, and its snapshots wait until it is adopted again.
+    #[serde(default)]
+    pub abandoned: Option<OperationId>,
+    /// Grows whenever the definition changes.
+    #[serde(default)]
+    pub revision: u64,
+    /// Resources that were added or changed after the stack was made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub times: BTreeMap<ResourceName, Times>,
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
 }
 
 fn yes() -> bool {
     true
+}
+
+/// When a resource joined its stack, and when its definition changed last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    pub created_at: Millis,
+    pub updated_at: Millis,
+}
+
+/// What a stack is: what an update replaces, and a restore of the whole brings back. Its name, tags, timeout and rollback
+/// are not of it (contract, 2.3).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Definition {
+    pub description: String,
+    pub template: Value,
+    pub environment: Value,
+    #[serde(default)]
+    pub files: Map<String, Value>,
+    #[serde(default)]
+    pub parameters: Map<String, Value>,
+    pub resources: Vec<Resource>,
+}
+
+impl Stack {
+    /// Makes the stack what a definition says.
+    pub fn define(&mut self, new: Definition, now: Millis) {
+        let changes = Changes::between(&self.resources, &new.resources);
+        for name in changes.changed {
+            let created_at = self.times_of(&name).created_at;
+            self.times.insert(name, Times { created_at, updated_at: now });
+        }
+        for name in changes.added {
+            self.times.insert(name, Times { created_at: now, updated_at: now });
+        }
+        for name in &changes.removed {
+            self.times.remove(name);
+        }
+        self.description = new.description;
+        self.template = new.template;
+        self.environment = new.environment;
+        self.files = new.files;
+        self.parameters = new.parameters;
+        self.resources = new.resources;
+        self.revision += 1;
+    }
+
+    pub fn times_of(&self, resource: &ResourceName) -> Times {
+        let with_the_stack = Times { created_at: self.created_at, updated_at: self.created_at };
+        self.times.get(resource).copied().unwrap_or(with_the_stack)
+    }
 }
 
 /// Why a snapshot was made.
@@ -172,10 +231,31 @@ pub struct Captured {
     #[serde(default)]
     pub timeout_mins: Option<u64>,
     pub created_at: Millis,
+    /// What the snapshot is made of.
     pub resources: Vec<Resource>,
+    /// The stack's own resources, where they are others: a safety snapshot is made of what a restore overwrites.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defined: Option<Vec<Resource>>,
 }
 
 impl Captured {
+    /// What the stack was then.
+    pub fn definition(self) -> Definition {
+        Definition {
+            description: self.description,
+            template: self.template,
+            environment: self.environment,
+            files: self.files,
+            parameters: self.parameters,
+            resources: self.defined.unwrap_or(self.resources),
+        }
+    }
+
+    /// The stack's resources then.
+    pub fn defined(&self) -> &[Resource] {
+        self.defined.as_deref().unwrap_or(&self.resources)
+    }
+
     pub fn of(stack: &Stack) -> Self {
         Self {
             stack: stack.id,
@@ -191,6 +271,7 @@ impl Captured {
             timeout_mins: stack.timeout_mins,
             created_at: stack.created_at,
             resources: stack.resources.clone(),
+            defined: None,
         }
     }
 }
@@ -215,6 +296,11 @@ pub struct Event {
     /// Of a stack of Heat's: the event of Heat's that this one follows, if that was known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
+    /// Of the resource, as it was then; older records don't have them.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub physical_id: Option<String>,
 }
 
 /// A live worker, as it says itself.

@@ -1,6 +1,6 @@
 //! What a stack is made of, and what a snapshot of it leaves behind: the words of the design, as types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -23,6 +23,49 @@ pub struct Resource {
     pub depends_on: Vec<ResourceName>,
     #[serde(default)]
     pub pool: PoolName,
+    /// What the service itself keeps of it: of a native type its state; see `native/`. Else `Null`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub data: Value,
+}
+
+/// What becomes of a stack's resources when its definition changes. Names, each in the order of the new definition; those
+/// removed in the order of the old one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    pub added: Vec<ResourceName>,
+    /// Of another type, physical id, pool or properties than before.
+    pub changed: Vec<ResourceName>,
+    pub removed: Vec<ResourceName>,
+}
+
+impl Changes {
+    pub fn between(old: &[Resource], new: &[Resource]) -> Self {
+        let before: BTreeMap<_, _> = old.iter().map(|resource| (&resource.name, resource)).collect();
+        let after: BTreeSet<_> = new.iter().map(|resource| &resource.name).collect();
+        let mut changes = Self::default();
+        for resource in new {
+            match before.get(&resource.name) {
+                None => changes.added.push(resource.name.clone()),
+                Some(before) if !before.is_the_same(resource) => changes.changed.push(resource.name.clone()),
+                Some(_) => {}
+            }
+        }
+        let gone = old.iter().filter(|resource| !after.contains(&resource.name));
+        changes.removed = gone.map(|resource| resource.name.clone()).collect();
+        changes
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
+    }
+}
+
+impl Resource {
+    /// Whether another definition names the same thing and says the same of it. What it depends on is not of the thing.
+    fn is_the_same(&self, other: &Self) -> bool {
+        (&self.kind, &self.external_id, &self.properties, &self.pool)
+            == (&other.kind, &other.external_id, &other.properties, &other.pool)
+    }
 }
 
 /// How much of a point in time a snapshot really is. Ordered: a later one promises more.

@@ -83,7 +83,7 @@ fn shown(snapshot: &Value) -> String {
         return text;
     };
     let row = |(name, resource): (&String, &Value)| {
-        let data = &resource["resource_data"];
+        let data = &resource["artifact"];
         let size = data["bytes"].as_u64().map(output::bytes).unwrap_or_default();
         let protected = match data["protected"].as_bool() {
             Some(true) => "yes".to_owned(),

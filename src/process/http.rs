@@ -73,5 +73,6 @@ pub fn api(config: &Config, parts: &Parts) -> Result<Api, Failure> {
     if let Some(path) = &config.policy.file {
         api.rules = Arc::new(Rules::load(path).map_err(|error| Failure::usage(error.to_string()))?);
     }
+    api.stacks.clone_from(&config.stacks);
     Ok(api)
 }

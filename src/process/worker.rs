@@ -6,6 +6,7 @@ use std::time::Duration;
 use stacksnap_common::config::Config;
 use stacksnap_common::ids::WorkerId;
 use stacksnap_worker::drivers::directory::{self, Directory};
+use stacksnap_worker::drivers::native::Native;
 use stacksnap_worker::drivers::postgresql::Postgresql;
 use stacksnap_worker::drivers::postgresql::settings::Connections;
 use stacksnap_worker::housekeeping;
@@ -56,7 +57,10 @@ fn drivers(config: &Config) -> Registry {
         .map(|root| directory::AllowedRoot { project: root.project.clone(), path: root.path.clone() });
     let settings = directory::Settings { roots: roots.collect(), control: config.data_dir.join("control") };
     let connections = Connections::new(config.postgresql.clone());
-    Registry::default().with(Arc::new(Directory::new(settings))).with(Arc::new(Postgresql::new(connections)))
+    Registry::default()
+        .with(Arc::new(Directory::new(settings)))
+        .with(Arc::new(Postgresql::new(connections)))
+        .with(Arc::new(Native))
 }
 
 /// The host's name, as far as it fits an id.

@@ -8,6 +8,8 @@ mod conformance;
 mod flow;
 mod heat;
 mod lanes;
+mod native;
 mod operator;
+mod stacks;
 mod support;
 mod workers;

@@ -61,6 +61,7 @@ pub async fn rebuild(store: &Store, vaults: &Vaults, mut tell: impl FnMut(Found)
                 Rebuilt::Made => ("brought back", true),
                 Rebuilt::Known => ("known already", true),
                 Rebuilt::NameTaken => ("left alone: another stack has its stack's name", false),
+                Rebuilt::Abandoned => ("kept: its stack is abandoned; adopt it to use it", true),
                 Rebuilt::StackDeleted => ("left alone: its stack was deleted", false),
             };
             let stack = one.captured.name.to_string();

@@ -22,6 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 use stacksnap_common::ids::{ProjectId, SnapshotId, StackId, StepId};
+use stacksnap_common::operation;
 use stacksnap_common::store::Millis;
 use stacksnap_common::types::{Artifact, Consistency, Preview, Resource, Verdict};
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,8 @@ pub struct Ctx {
     /// The snapshot that the step makes, restores or deletes; none for `check`.
     pub snapshot: Option<SnapshotId>,
     pub resource: Arc<Resource>,
+    /// Of a native type: the resource as the stack has it now. None if the stack has it no more, and for every other type.
+    pub current: Option<Arc<Resource>>,
     /// What the last run of this step left in [`Outcome::Later`] or by [`Ctx::checkpoint`]; `Null` at the first.
     pub checkpoint: Value,
     pub progress: Progress,
@@ -154,6 +157,12 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Does it exist, and may this project use it? [`Error::Gone`] if not there, [`Error::Permanent`] if not allowed.
     async fn check(&self, ctx: &Ctx) -> Result<Checked, Error>;
+
+    /// What a create, an update or the like does to the resource. A type that names what exists is looked at, as by
+    /// `check`; the end of the wait of one that is made here is this method's to tell.
+    async fn act(&self, ctx: &Ctx, _doing: operation::Kind) -> Result<Outcome<Checked>, Error> {
+        Ok(Outcome::Done(self.check(ctx).await?))
+    }
 
     /// Freezes the resource. A `thaw` is owed from now on, whatever this returns.
     async fn quiesce(&self, _ctx: &Ctx) -> Result<Outcome<()>, Error> {

@@ -50,6 +50,7 @@ pub(crate) fn context(
         properties: Default::default(),
         depends_on: Vec::new(),
         pool: claimed.item.pool.clone(),
+        data: Value::Null,
     };
     Ctx {
         step: claimed.step,
@@ -57,6 +58,7 @@ pub(crate) fn context(
         stack: claimed.operation.stack,
         snapshot: claimed.snapshot,
         resource: Arc::new(claimed.item.resource.clone().unwrap_or_else(nothing)),
+        current: claimed.current.clone().map(Arc::new),
         checkpoint: claimed.item.checkpoint.clone(),
         progress,
         cancel,
@@ -81,8 +83,8 @@ pub(crate) async fn run(shared: &Shared, ctx: &Ctx, claimed: &Claimed, session: 
     };
     match claimed.verb {
         Verb::Check => {
-            let found = driver.check(ctx).await?;
-            Ok(done(None, json!({ "warnings": found.warnings })))
+            let found = driver.act(ctx, claimed.operation.kind).await?;
+            Ok(outcome(found, |found| done(None, json!({ "warnings": found.warnings }))))
         }
         Verb::Quiesce => Ok(simple(driver.quiesce(ctx).await?)),
         Verb::Thaw => Ok(simple(driver.thaw(ctx).await?)),

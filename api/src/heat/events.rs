@@ -13,7 +13,6 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stacksnap_common::clock::rfc3339;
-use stacksnap_common::record::Event;
 
 use super::Heat;
 use super::ask::Answer;
@@ -104,7 +103,6 @@ pub(super) async fn events(
             let event = &ours[*at];
             path.resource_name.as_deref().is_none_or(|name| name == registry::name(&stack, event))
                 && registry::wanted(&stack, event, &params)
-                && type_fits(&stack, event, &params)
         }
     };
     let shown: Vec<Value> = merged
@@ -117,19 +115,6 @@ pub(super) async fn events(
         })
         .collect();
     Ok(json_answer(&heat, &base, &json!({"events": shown})))
-}
-
-/// `resource_type`; the stack's own events have Heat's type of a stack.
-fn type_fits(stack: &stacksnap_common::record::Stack, event: &Event, params: &Params) -> bool {
-    params.get("resource_type").is_none_or(|wanted| {
-        let kind = match &event.resource {
-            None => Some("OS::Heat::Stack"),
-            Some(name) => {
-                stack.resources.iter().find(|resource| resource.name == *name).map(|resource| resource.kind.as_str())
-            }
-        };
-        kind == Some(wanted)
-    })
 }
 
 /// All of Heat's events, oldest first, with those of the caller's parameters that are `kept`. The inner error is an

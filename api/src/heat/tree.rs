@@ -68,6 +68,7 @@ pub(super) fn walk(listed: &[heat::Resource], template: &Value) -> Result<Vec<No
                     properties: if top { properties(template, &found.resource_name) } else { BTreeMap::new() },
                     depends_on: needs[at].iter().map(|need| names[*need].clone()).collect(),
                     pool: PoolName::default(),
+                    data: Value::Null,
                 },
                 has_members: found.link("nested").is_some(),
                 top,

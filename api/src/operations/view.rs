@@ -23,6 +23,7 @@ pub(crate) fn brief(operation: &Operation) -> Value {
         "snapshot_id": operation.snapshot,
         "safety_snapshot_id": operation.safety,
         "reason": operation.reason,
+        "definition": operation.kind.redefines().then_some(&operation.changes),
         "requested_by": operation.requested_by,
         "created_at": rfc3339(operation.created_at),
         "started_at": time(operation.started_at),
@@ -115,7 +116,7 @@ pub(crate) fn progress(steps: &[Seen]) -> Value {
     if any { json!(sum) } else { Value::Null }
 }
 
-/// What a plan found, by resource and, of a stack of a real Heat's, for the stack itself, once it has ended. A resource whose preview failed has its reason as a blocker.
+/// What a plan found, by resource, once it has ended, and what the restore would do to the stack's definition. A resource whose preview failed has its reason as a blocker.
 pub(crate) fn plan(operation: &Operation, steps: &[Seen]) -> Option<Value> {
     if operation.kind != Kind::Plan || !operation.state.ended() {
         return None;
@@ -132,7 +133,7 @@ pub(crate) fn plan(operation: &Operation, steps: &[Seen]) -> Option<Value> {
             None => stack = Some(preview),
         }
     }
-    let mut plan = json!({"resources": resources});
+    let mut plan = json!({"resources": resources, "definition": operation.changes});
     if let Some(stack) = stack {
         plan["stack"] = stack;
     }

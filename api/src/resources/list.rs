@@ -39,10 +39,7 @@ pub(crate) async fn list(
     let states = api.store.resources_shown(&caller.project, stack.id).await?;
     let wanted = |resource: &&Resource| {
         let shown = super::shown(states.get(resource.name.as_str()));
-        let is = |key, value: &str| {
-            let mut asked = params.all(key).peekable();
-            asked.peek().is_none() || asked.any(|asked| asked == value)
-        };
+        let is = |key, value: &str| params.wants(&[key], value);
         is("type", &resource.kind)
             && is("name", resource.name.as_str())
             && is("status", shown.status.as_str())

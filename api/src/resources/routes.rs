@@ -1,9 +1,9 @@
 //! The routes of resources.
 
 use crate::auth::policy as rule;
-use crate::openapi::schemas::{ResourceList, ResourceShown};
+use crate::openapi::schemas::{MarkRequest, MetadataShown, ResourceList, ResourceShown};
 use crate::openapi::{Doc, Kind};
-use crate::resources::{list, show};
+use crate::resources::{list, mark, metadata, show, signal};
 use crate::routes::Route;
 use crate::stacks::routes::STACK;
 
@@ -23,6 +23,21 @@ pub(crate) fn routes() -> Vec<Route> {
         ),
         Route::new(format!("{STACK}/resources/{{resource_name}}"))
             .get(rule::RESOURCE_SHOW, show::show)
-            .doc(Doc::new("show_resource", "Shows a resource").answers::<ResourceShown>(200, "The resource.")),
+            .doc(Doc::new("show_resource", "Shows a resource").answers::<ResourceShown>(200, "The resource."))
+            .patch(rule::RESOURCE_MARK, mark::mark)
+            .doc(
+                Doc::new("mark_resource", "Marks a resource as unhealthy, or as healthy again")
+                    .takes::<MarkRequest>("Which, and why.")
+                    .answers_any(200, "`null`.")
+                    .refuses(409, "Something runs on the stack."),
+            ),
+        Route::new(format!("{STACK}/resources/{{resource_name}}/metadata"))
+            .get(rule::RESOURCE_METADATA, metadata::metadata)
+            .doc(
+                Doc::new("show_metadata", "Shows a resource's metadata").answers::<MetadataShown>(200, "The metadata."),
+            ),
+        Route::new(format!("{STACK}/resources/{{resource_name}}/signal"))
+            .post(rule::RESOURCE_SIGNAL, signal::signal)
+            .doc(Doc::new("signal_resource", "Refused: no type that this service knows takes signals")),
     ]
 }

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use stacksnap_common::record::Stack;
 use stacksnap_common::types::Resource;
 
 use crate::Api;
@@ -19,8 +20,18 @@ use crate::stacks::StackPath;
 #[derive(Debug, Deserialize)]
 pub(crate) struct ResourcePath {
     #[serde(flatten)]
-    stack: StackPath,
-    resource_name: String,
+    pub(crate) stack: StackPath,
+    pub(crate) resource_name: String,
+}
+
+impl ResourcePath {
+    /// A stack that is not deleted, and its resource's place in it.
+    pub(super) async fn find(&self, api: &Api, caller: &Caller) -> Result<(Stack, usize), Fault> {
+        let stack = self.stack.live(api, &caller.project).await?;
+        let place = stack.resources.iter().position(|resource| resource.name.as_str() == self.resource_name);
+        let place = place.ok_or_else(|| super::missing(&stack, &self.resource_name))?;
+        Ok((stack, place))
+    }
 }
 
 pub(crate) async fn show(
@@ -30,9 +41,8 @@ pub(crate) async fn show(
     At(path): At<ResourcePath>,
     _: NoBody,
 ) -> Result<Json<Value>, Fault> {
-    let stack = path.stack.live(&api, &caller.project).await?;
-    let found = stack.resources.iter().find(|resource| resource.name.as_str() == path.resource_name);
-    let resource = found.ok_or_else(|| super::missing(&stack, &path.resource_name))?;
+    let (stack, place) = path.find(&api, &caller).await?;
+    let resource = &stack.resources[place];
     let states = api.store.resources_shown(&caller.project, stack.id).await?;
     let mut shown = super::view(&base, &stack, resource, &states);
     detail(&mut shown, resource);
@@ -42,6 +52,6 @@ pub(crate) async fn show(
 /// What a list has only with `with_detail`. Ours: the pool, whose workers can reach the resource.
 pub(super) fn detail(shown: &mut Value, resource: &Resource) {
     shown["description"] = "".into();
-    shown["attributes"] = json!({});
+    shown["attributes"] = super::attributes(resource);
     shown["pool"] = resource.pool.as_str().into();
 }

@@ -20,7 +20,10 @@ use crate::auth::policy::Rule;
 use crate::auth::rules::Rules;
 use crate::fault::Fault;
 use crate::openapi::browser;
-use crate::{Api, base, health, heat, operations, request_id, resources, snapshots, stacks, versions, webob};
+use crate::{
+    Api, base, health, heat, operations, request_id, resources, services, snapshots, software, stacks, templates,
+    versions, webob,
+};
 
 /// The routes of one kind of thing.
 pub(crate) struct Noun {
@@ -38,7 +41,9 @@ pub(crate) fn nouns() -> Vec<Noun> {
         Noun { tag: "resources", routes: resources::routes::routes() },
         Noun { tag: "snapshots", routes: snapshots::routes::routes() },
         Noun { tag: "operations", routes: operations::routes::routes() },
-        Noun { tag: "service", routes: versions::routes() },
+        Noun { tag: "templates", routes: templates::routes::routes() },
+        Noun { tag: "software", routes: software::routes() },
+        Noun { tag: "service", routes: versions::routes().into_iter().chain(services::routes()).collect() },
     ]
 }
 

@@ -61,6 +61,16 @@ impl Route {
         self.method(MethodFilter::DELETE, Method::DELETE, rule, handler)
     }
 
+    /// Which rule it needs depends on the body: the handler checks it, by [`crate::auth::allowed`]. `rule` is the strictest.
+    pub(crate) fn post_by_body<H: Handler<T, Arc<Api>>, T: 'static>(self, rule: Rule, handler: H) -> Self {
+        self.unchecked(MethodFilter::POST, Method::POST, rule, handler)
+    }
+
+    /// As [`Route::post_by_body`].
+    pub(crate) fn patch_by_body<H: Handler<T, Arc<Api>>, T: 'static>(self, rule: Rule, handler: H) -> Self {
+        self.unchecked(MethodFilter::PATCH, Method::PATCH, rule, handler)
+    }
+
     /// Documents the method that was named last.
     pub(crate) fn doc(mut self, doc: Doc) -> Self {
         if let Some(last) = self.named.last_mut() {
@@ -81,6 +91,17 @@ impl Route {
         Self { methods: self.methods.merge(checked), ..self }
     }
 
+    fn unchecked<H: Handler<T, Arc<Api>>, T: 'static>(
+        mut self,
+        filter: MethodFilter,
+        method: Method,
+        rule: Rule,
+        handler: H,
+    ) -> Self {
+        self.named.push(Named { method, rule, doc: None });
+        Self { methods: self.methods.merge(on(filter, handler)), ..self }
+    }
+
     /// With an answer for every other method.
     pub(crate) fn ready(self) -> MethodRouter<Arc<Api>, Infallible> {
         let allow: Vec<String> = self.named.iter().map(|named| named.method.to_string()).collect();
@@ -96,9 +117,14 @@ impl Route {
 fn other(method: &Method, allow: &str) -> Response {
     match *method {
         Method::OPTIONS => (StatusCode::NO_CONTENT, [(ALLOW, allow)]).into_response(),
-        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {
-            Fault::method(allow).into_response()
-        }
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE
+        | Method::TRACE
+        | Method::CONNECT => Fault::method(allow).into_response(),
         _ => Fault::not_routed().into_response(),
     }
 }

@@ -76,6 +76,7 @@ pub(crate) fn data(snapshot: &Snapshot, captured: &Captured, artifacts: &[Artifa
     })
 }
 
+/// Heat's seven keys, then what the snapshot really has of it.
 fn resource(captured: &Captured, artifact: &Artifact) -> Value {
     let resource = captured.resources.iter().find(|resource| resource.name == artifact.resource);
     let metadata = &captured.template["resources"][artifact.resource.as_str()]["metadata"];
@@ -86,7 +87,8 @@ fn resource(captured: &Captured, artifact: &Artifact) -> Value {
         "action": "SNAPSHOT",
         "status": "COMPLETE",
         "metadata": if metadata.is_object() { metadata.clone() } else { json!({}) },
-        "resource_data": {
+        "resource_data": {},
+        "artifact": {
             "protected": artifact.protected,
             "why": artifact.why,
             "consistency": artifact.consistency,

@@ -1,5 +1,9 @@
-//! `GET /stacks`: newest first, a page at a time where `limit` is given.
+//! `GET /stacks`: newest first, a page at a time where `limit` is given; `GET /stacks/detail`: all of them.
+//!
+//! Filters are of any of the values given; values of different filters must all hold (`heat/db/filters.py`). Stacks with a
+//! hidden tag are left out unless `show_hidden` is given; deleted ones unless `show_deleted` is. None is nested.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use axum::Json;
@@ -15,6 +19,9 @@ use crate::body::NoBody;
 use crate::fault::Fault;
 use crate::params::Params;
 
+/// By what a list can be sorted (`heat/db/api.py`, `_filter_and_page_query`).
+const SORT_KEYS: [&str; 4] = ["stack_name", "stack_status", "creation_time", "updated_time"];
+
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     caller: Caller,
@@ -25,17 +32,14 @@ pub(crate) async fn list(
 ) -> Result<Json<Value>, Fault> {
     let limit = params.number("limit")?;
     let with_count = params.truth("with_count")?.unwrap_or(false);
-    let show_deleted = params.truth("show_deleted")?.unwrap_or(false);
-    let descending = params.descending(true)?;
+    params.truth("show_nested")?;
     if params.truth("global_tenant")?.unwrap_or(false) {
         return Err(Fault::forbidden("You are not authorized to use stacks:global_index."));
     }
+    let wanted = Wanted::of(&api, &params)?;
     let mut stacks = api.store.list_stacks(&caller.project).await?;
-    stacks.retain(|stack| (show_deleted || stack.deleted_at.is_none()) && wanted(stack, &params));
-    stacks.sort_by_key(|stack| (stack.created_at, stack.id));
-    if descending {
-        stacks.reverse();
-    }
+    stacks.retain(|stack| wanted.holds(stack));
+    sort(&mut stacks, &params)?;
     let count = stacks.len();
     if let Some(marker) = params.get("marker") {
         // A marker that is not there is the whole list, as in Heat.
@@ -43,7 +47,7 @@ pub(crate) async fn list(
         stacks.drain(..after);
     }
     let page: Vec<_> = stacks.into_iter().take(limit.unwrap_or(usize::MAX)).collect();
-    let mut body = json!({"stacks": page.iter().map(|stack| view::listed(&base, stack)).collect::<Vec<_>>()});
+    let mut body = shown(&base, &page);
     if let (Some(limit), Some(last)) = (limit, page.last())
         && page.len() == limit
     {
@@ -56,20 +60,108 @@ pub(crate) async fn list(
     Ok(Json(body))
 }
 
-fn wanted(stack: &Stack, params: &Params) -> bool {
-    let (action, status) = (&stack.shown.action, stack.shown.status.as_str());
-    let is = |names: [&str; 2], value: &str| {
-        let mut asked = names.iter().flat_map(|name| params.all(name)).peekable();
-        asked.peek().is_none() || asked.any(|asked| asked.eq_ignore_ascii_case(value))
+/// Heat takes no parameters here, and shows no more than in a list.
+pub(crate) async fn detail(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    base: Base,
+    _: NoBody,
+) -> Result<Json<Value>, Fault> {
+    let none = Params::default();
+    let wanted = Wanted::of(&api, &none)?;
+    let mut stacks = api.store.list_stacks(&caller.project).await?;
+    stacks.retain(|stack| wanted.holds(stack));
+    sort(&mut stacks, &none)?;
+    Ok(Json(shown(&base, &stacks)))
+}
+
+fn shown(base: &Base, stacks: &[Stack]) -> Value {
+    json!({"stacks": stacks.iter().map(|stack| view::listed(base, stack)).collect::<Vec<_>>()})
+}
+
+/// Which stacks a list is of.
+struct Wanted<'a> {
+    params: &'a Params,
+    deleted: bool,
+    /// Tags that are left out unless asked for.
+    hidden: &'a [String],
+    all: Vec<&'a str>,
+    any: Vec<&'a str>,
+    not_all: Vec<&'a str>,
+    not_any: Vec<&'a str>,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(api: &'a Api, params: &'a Params) -> Result<Self, Fault> {
+        let tags = |name: &'a str| -> Result<Vec<&'a str>, Fault> {
+            let tags: Vec<_> =
+                params.get(name).filter(|text| !text.is_empty()).into_iter().flat_map(|t| t.split(',')).collect();
+            match tags.iter().find(|tag| tag.chars().count() > 80) {
+                Some(tag) => Err(Fault::bad_request(format!("Invalid tag, \"{tag}\" is longer than 80 characters"))),
+                None => Ok(tags),
+            }
+        };
+        let show_hidden = params.truth("show_hidden")?.unwrap_or(false);
+        Ok(Self {
+            params,
+            deleted: params.truth("show_deleted")?.unwrap_or(false),
+            hidden: if show_hidden { &[] } else { &api.stacks.hidden_tags },
+            all: tags("tags")?,
+            any: tags("tags_any")?,
+            not_all: tags("not_tags")?,
+            not_any: tags("not_tags_any")?,
+        })
+    }
+
+    fn holds(&self, stack: &Stack) -> bool {
+        let has = |tag: &str| stack.tags.iter().any(|own| own == tag);
+        (self.deleted || stack.deleted_at.is_none())
+            && !self.hidden.iter().any(|tag| has(tag))
+            && self.all.iter().all(|tag| has(tag))
+            && (self.any.is_empty() || self.any.iter().any(|tag| has(tag)))
+            && (self.not_all.is_empty() || !self.not_all.iter().all(|tag| has(tag)))
+            && !self.not_any.iter().any(|tag| has(tag))
+            && self.filters_hold(stack)
+    }
+
+    fn filters_hold(&self, stack: &Stack) -> bool {
+        let (action, status, word) = (&stack.shown.action, stack.shown.status.as_str(), stack.shown.word());
+        let is = |names: &[&str], value: &str| self.params.wants(names, value);
+        let same = |names: &[&str], value: &str| self.params.asks(names, |asked| asked.eq_ignore_ascii_case(value));
+        is(&["name", "stack_name"], stack.name.as_str())
+            && is(&["id"], &stack.id.to_string())
+            && is(&["tenant"], stack.project.as_str())
+            && is(&["username", "stack_owner"], &stack.owner)
+            // No stack here has a parent.
+            && is(&["owner_id", "parent"], "")
+            && is(&["stack_user_project_id"], "")
+            && is(&["stack_status_reason"], &stack.shown.reason)
+            && is(&["timeout_mins"], &stack.timeout_mins.map(|minutes| minutes.to_string()).unwrap_or_default())
+            && same(&["disable_rollback"], if stack.disable_rollback { "true" } else { "false" })
+            && same(&["action", "stack_action"], action)
+            && self.params.asks(&["status", "stack_status"], |asked| {
+                asked.eq_ignore_ascii_case(status) || asked.eq_ignore_ascii_case(&word)
+            })
+    }
+}
+
+/// By `sort_keys`, ascending unless `sort_dir` says otherwise; without them the newest first.
+fn sort(stacks: &mut [Stack], params: &Params) -> Result<(), Fault> {
+    let keys = params.sort_keys(&SORT_KEYS);
+    let descending = params.descending(keys.is_empty())?;
+    let keys = if keys.is_empty() { vec!["creation_time"] } else { keys };
+    let by = |a: &Stack, b: &Stack, key: &str| match key {
+        "stack_name" => a.name.cmp(&b.name),
+        "stack_status" => a.shown.status.as_str().cmp(b.shown.status.as_str()),
+        "updated_time" => a.updated_at.cmp(&b.updated_at),
+        _ => a.created_at.cmp(&b.created_at),
     };
-    let same = |names: [&str; 2], value: &str| {
-        let mut asked = names.iter().flat_map(|name| params.all(name)).peekable();
-        asked.peek().is_none() || asked.any(|asked| asked == value)
-    };
-    same(["name", "stack_name"], stack.name.as_str())
-        && same(["id", "id"], &stack.id.to_string())
-        && is(["action", "action"], action)
-        && (is(["status", "stack_status"], status) || is(["status", "stack_status"], &stack.shown.word()))
+    stacks.sort_by(|a, b| {
+        let order = keys.iter().map(|key| by(a, b, key)).find(|order| *order != Ordering::Equal);
+        let order = order.unwrap_or_else(|| a.id.cmp(&b.id));
+        if descending { order.reverse() } else { order }
+    });
+    Ok(())
 }
 
 /// The query of the next page: the same, with another marker.

@@ -3,16 +3,25 @@
 //! A stack is asked for by name and id together, which must agree; a name or an id alone is answered with a redirect to
 //! both (`lookup.rs`).
 
+pub(crate) mod abandon;
+pub(crate) mod actions;
+mod adopt;
 pub(crate) mod create;
 pub(crate) mod delete;
+mod document;
 pub(crate) mod environment;
 pub(crate) mod events;
+pub(crate) mod export;
 pub(crate) mod files;
+mod given;
 pub(crate) mod list;
 pub(crate) mod lookup;
+pub(crate) mod outputs;
+pub(crate) mod preview_update;
 pub(crate) mod routes;
 pub(crate) mod show;
 pub(crate) mod template;
+pub(crate) mod update;
 pub(crate) mod view;
 
 use serde::Deserialize;

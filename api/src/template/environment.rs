@@ -16,7 +16,7 @@ const SECTIONS: [&str; 6] = [
 ];
 
 /// In Heat's form, the request's own `parameters` put over those of the environment.
-pub(super) fn parse(given: &Value, parameters: &Value) -> Result<Value, Fault> {
+pub(crate) fn parse(given: &Value, parameters: &Value) -> Result<Value, Fault> {
     let environment = match given {
         Value::Null => Map::new(),
         Value::String(text) if text.trim().is_empty() => Map::new(),

@@ -13,6 +13,11 @@ fn is_hidden(template: &Value, name: &str) -> bool {
     }
 }
 
+/// Whether a value is what a hidden parameter is shown as.
+pub(crate) fn is_mask(template: &Value, name: &str, value: &Value) -> bool {
+    *value == MASK && is_hidden(template, name)
+}
+
 /// Parameters with what is hidden masked.
 pub(crate) fn mask(template: &Value, parameters: &Map<String, Value>) -> Map<String, Value> {
     let masked = |(name, value): (&String, &Value)| {

@@ -1,8 +1,9 @@
 //! Parameters: declared in the template, given in the request or the environment, checked, and of the type declared.
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value, json};
+use stacksnap_common::native::schema;
 
-use super::invalid;
+use super::{constraints, invalid};
 use crate::fault::Fault;
 use crate::params::truth;
 
@@ -10,6 +11,22 @@ const KEYS: [&str; 8] = ["type", "label", "description", "default", "hidden", "c
 
 /// The value of every declared parameter.
 pub(super) fn values(declared: Option<&Map<String, Value>>, environment: &Value) -> Result<Map<String, Value>, Fault> {
+    let found = some_values(declared, environment)?;
+    let missing = declared.into_iter().flatten().map(|(name, _)| name).find(|name| !found.contains_key(*name));
+    match missing {
+        Some(name) => {
+            let why = format!("The Parameter ({name}) was not provided.");
+            Err(Fault::refused("UserParameterMissing", why))
+        }
+        None => Ok(found),
+    }
+}
+
+/// The values of those parameters that have one, given or by default.
+pub(super) fn some_values(
+    declared: Option<&Map<String, Value>>,
+    environment: &Value,
+) -> Result<Map<String, Value>, Fault> {
     let none = Map::new();
     let declared = declared.unwrap_or(&none);
     let given = environment["parameters"].as_object().unwrap_or(&none);
@@ -21,19 +38,68 @@ pub(super) fn values(declared: Option<&Map<String, Value>>, environment: &Value)
     let mut values = Map::new();
     for (name, schema) in declared {
         let schema = checked(name, schema)?;
+        let constraints = constraints::of(name, schema)?;
         let value = given.get(name).or_else(|| defaults.get(name)).or_else(|| schema.get("default"));
-        let Some(value) = value else {
-            let why = format!("The Parameter ({name}) was not provided.");
-            return Err(Fault::refused("UserParameterMissing", why));
-        };
+        let Some(value) = value else { continue };
         let wrong = |why: String| invalid(format!("Parameter '{name}' is invalid: {why}"));
         let value = typed(schema["type"].as_str().unwrap_or_default(), value).map_err(wrong)?;
-        for constraint in schema.get("constraints").and_then(Value::as_array).into_iter().flatten() {
-            constrain(constraint, &value).map_err(wrong)?;
-        }
+        constraints.iter().try_for_each(|constraint| constraint.check(&value)).map_err(wrong)?;
         values.insert(name.clone(), value);
     }
     Ok(values)
+}
+
+/// Whether an update must leave its value as it is.
+pub(crate) fn is_immutable(template: &Value, name: &str) -> bool {
+    match &template["parameters"][name]["immutable"] {
+        Value::Bool(immutable) => *immutable,
+        Value::String(text) => truth("", text).unwrap_or(false),
+        _ => false,
+    }
+}
+
+/// The parameters as `POST /validate` describes them, in the words of Heat's own template language.
+pub(super) fn described(
+    declared: Option<&Map<String, Value>>,
+    environment: &Value,
+) -> Result<Map<String, Value>, Fault> {
+    let mut described = Map::new();
+    for (name, schema) in declared.into_iter().flatten() {
+        let schema = checked(name, schema)?;
+        let text = |key: &str| schema.get(key).and_then(Value::as_str);
+        let hidden = schema.get("hidden").is_some_and(|hidden| match hidden {
+            Value::Bool(hidden) => *hidden,
+            Value::String(text) => truth("", text).unwrap_or(false),
+            _ => false,
+        });
+        let mut shown = json!({
+            "Type": match text("type").unwrap_or_default() {
+                "number" => "Number",
+                "comma_delimited_list" => "CommaDelimitedList",
+                "json" => "Json",
+                "boolean" => "Boolean",
+                _ => "String",
+            },
+            "Description": text("description").unwrap_or_default(),
+            "NoEcho": if hidden { "true" } else { "false" },
+            "Label": text("label").unwrap_or(name),
+        });
+        // A default of the environment takes the template's place.
+        let default = environment["parameter_defaults"].get(name).or_else(|| schema.get("default"));
+        let masked = |value: &Value| if hidden { "******".into() } else { value.clone() };
+        if let Some(default) = default {
+            shown["Default"] = masked(default);
+        }
+        if let Some(value) = environment["parameters"].get(name) {
+            shown["Value"] = masked(value);
+        }
+        if let Some(tags) = schema.get("tags").filter(|tags| !tags.is_null()) {
+            shown["Tags"] = tags.clone();
+        }
+        constraints::of(name, schema)?.iter().for_each(|constraint| constraint.describe(&mut shown));
+        described.insert(name.clone(), shown);
+    }
+    Ok(described)
 }
 
 fn checked<'a>(name: &str, schema: &'a Value) -> Result<&'a Map<String, Value>, Fault> {
@@ -47,6 +113,9 @@ fn checked<'a>(name: &str, schema: &'a Value) -> Result<&'a Map<String, Value>, 
         None => return wrong(format!("Missing parameter type for parameter: {name}")),
         Some(kind) => return wrong(format!("Invalid type ({kind})")),
     }
+    if schema.get("tags").is_some_and(|tags| !tags.is_null() && !tags.is_array()) {
+        return wrong(format!("Tags property should be a list for parameter: {name}"));
+    }
     match schema.get("constraints") {
         None | Some(Value::Null | Value::Array(_)) => Ok(schema),
         Some(_) => wrong(format!("Invalid parameter constraints for parameter {name}, expected a list")),
@@ -59,10 +128,7 @@ fn typed(kind: &str, value: &Value) -> Result<Value, String> {
         ("string", Value::Number(number)) => Ok(number.to_string().into()),
         ("string", _) => Err("Value must be a string".to_owned()),
         ("number", Value::String(text)) => {
-            let text = text.trim();
-            let whole = text.parse::<i64>().ok().map(Number::from);
-            let number = whole.or_else(|| text.parse().ok().and_then(Number::from_f64));
-            number.map(Value::Number).ok_or_else(|| "Value must be a number".to_owned())
+            schema::number(text).map(Value::Number).ok_or_else(|| "Value must be a number".to_owned())
         }
         ("number", _) => Err("Value must be a number".to_owned()),
         ("boolean", Value::String(text)) => {
@@ -82,52 +148,4 @@ fn typed(kind: &str, value: &Value) -> Result<Value, String> {
         }
         _ => Err("Value must be valid JSON".to_owned()),
     }
-}
-
-fn constrain(constraint: &Value, value: &Value) -> Result<(), String> {
-    let Some(constraint) = constraint.as_object() else { return Err("a constraint must be a map".to_owned()) };
-    let said = constraint.get("description").and_then(Value::as_str);
-    let or = |why: String| Err(said.map_or(why, str::to_owned));
-    for (kind, rule) in constraint {
-        let within = |of: f64| {
-            let bound = |name| rule.get(name).and_then(Value::as_f64);
-            bound("min").is_none_or(|min| of >= min) && bound("max").is_none_or(|max| of <= max)
-        };
-        match kind.as_str() {
-            "description" => {}
-            "length" => {
-                let length = match value {
-                    Value::String(text) => text.chars().count(),
-                    Value::Array(list) => list.len(),
-                    Value::Object(map) => map.len(),
-                    _ => 0,
-                };
-                if !within(length as f64) {
-                    return or(format!("length ({length}) is out of range ({rule})"));
-                }
-            }
-            "range" => {
-                if !value.as_f64().is_some_and(within) {
-                    return or(format!("{value} is out of range ({rule})"));
-                }
-            }
-            "allowed_values" => {
-                let allowed = rule.as_array().map(Vec::as_slice).unwrap_or_default();
-                let is = |value: &Value| allowed.iter().any(|one| one == value || plain(one) == plain(value));
-                let fine = match value {
-                    Value::Array(list) => list.iter().all(is),
-                    value => is(value),
-                };
-                if !fine {
-                    return or(format!("{} is not an allowed value {rule}", plain(value)));
-                }
-            }
-            other => return Err(format!("the constraint {other:?} is not checked by this service; leave it out")),
-        }
-    }
-    Ok(())
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -17,7 +17,9 @@ const DEPTH: usize = 64;
 /// `what` is how the text is called in errors.
 pub(super) fn object(what: &str, given: &Value) -> Result<Map<String, Value>, Fault> {
     let parsed = match given {
-        Value::String(text) => parse(what, text)?,
+        Value::String(text) => {
+            read(text).map_err(|error| Fault::bad_request(format!("{what} not in valid format: {error}")))?
+        }
         other => other.clone(),
     };
     match parsed {
@@ -29,12 +31,10 @@ pub(super) fn object(what: &str, given: &Value) -> Result<Map<String, Value>, Fa
     }
 }
 
-fn parse(what: &str, text: &str) -> Result<Value, Fault> {
-    let wrong = |error: &dyn std::fmt::Display| {
-        // The first line has what is wrong and where; the rest draws the text.
-        let error = error.to_string();
-        Fault::bad_request(format!("{what} not in valid format: {}", error.lines().next().unwrap_or_default()))
-    };
+/// Whatever the text holds, or why it holds nothing.
+pub(super) fn read(text: &str) -> Result<Value, String> {
+    // The first line has what is wrong and where; the rest draws the text.
+    let wrong = |error: String| error.lines().next().unwrap_or_default().to_owned();
     if text.trim_start().starts_with('{') {
         // YAML takes most JSON too, but its errors say less.
         if let Ok(value) = serde_json::from_str(text) {
@@ -42,7 +42,7 @@ fn parse(what: &str, text: &str) -> Result<Value, Fault> {
         }
     }
     let options = options();
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| wrong(&error))
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| wrong(error.to_string()))
 }
 
 fn options() -> Options {

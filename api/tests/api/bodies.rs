@@ -110,6 +110,8 @@ async fn other_methods_are_405_with_allow_and_options_lists_them() {
             );
             assert_eq!(reply.header("allow"), allow);
         }
+        let trace = world.ask(Method::TRACE, path, &[], b"").await;
+        assert_eq!((trace.fault().0, trace.header("allow")), (405, allow));
         let head = world.ask(Method::HEAD, path, &[], b"").await;
         assert_eq!((head.status.as_u16(), head.header("content-type")), (405, "application/json"));
         assert_eq!(head.text, "");

@@ -3,13 +3,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
+mod actions;
+mod adoption;
 mod bad_input;
 mod bodies;
 mod connections;
 mod document;
 mod heat;
 mod keystone;
+mod lists;
 mod operations;
 mod snapshots;
 mod stacks;
 mod support;
+mod templates;
+mod updates;

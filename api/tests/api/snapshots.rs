@@ -79,14 +79,14 @@ async fn a_complete_snapshot_says_what_it_protects_and_what_not() {
     let data = &snapshot["data"];
     assert_eq!((&data["action"], &data["status"]), (&json!("SNAPSHOT"), &json!("COMPLETE")));
     assert_eq!(keys(&data["resources"]), ["data", "logs", "net"]);
-    let resource = ["name", "resource_id", "type", "action", "status", "metadata", "resource_data"];
+    let resource = ["name", "resource_id", "type", "action", "status", "metadata", "resource_data", "artifact"];
     assert_eq!(keys(&data["resources"]["data"]), resource);
     assert_eq!(data["resources"]["data"]["resource_id"], "/srv/data");
-    let facts = &data["resources"]["data"]["resource_data"];
+    let facts = &data["resources"]["data"]["artifact"];
     assert_eq!((&facts["protected"], &facts["bytes"], &facts["digest"]), (&json!(true), &json!(4096), &json!("d1")));
     let net = &data["resources"]["net"];
-    assert_eq!(net["resource_data"]["protected"], false);
-    assert_eq!(net["resource_data"]["why"], "no driver for OS::Neutron::Net");
+    assert_eq!(net["artifact"]["protected"], false);
+    assert_eq!(net["artifact"]["why"], "no driver for OS::Neutron::Net");
     assert_eq!(net["metadata"], json!({"k": "v"}));
 }
 

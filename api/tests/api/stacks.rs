@@ -139,6 +139,11 @@ async fn a_name_or_an_id_alone_is_302_to_both() {
         ),
         (Method::GET, "/v1/p/stacks/gold/resources".to_owned(), format!("{full}/resources")),
         (Method::GET, "/v1/p/stacks/gold/template".to_owned(), format!("{full}/template")),
+        (Method::GET, "/v1/p/stacks/gold/environment?a=b".to_owned(), format!("{full}/environment?a=b")),
+        (Method::GET, "/v1/p/stacks/gold/files".to_owned(), format!("{full}/files")),
+        (Method::GET, "/v1/p/stacks/gold/actions".to_owned(), format!("{full}/actions")),
+        (Method::POST, "/v1/p/stacks/gold/actions?x=1".to_owned(), format!("{full}/actions?x=1")),
+        (Method::POST, "/v1/p/stacks/gold/template".to_owned(), format!("{full}/template")),
     ] {
         let reply = world.ask(method.clone(), &asked, &[("accept", "application/json")], b"").await;
         assert_eq!((reply.status.as_u16(), reply.header("location")), (302, location.as_str()), "{method} {asked}");
@@ -148,10 +153,15 @@ async fn a_name_or_an_id_alone_is_302_to_both() {
         "The resource was found at <a href=\"{full}\">{full}</a>;\nyou should be redirected automatically.\n\n"
     );
     assert_eq!(reply.json(), json!({"message": text, "code": "302 Found", "title": "Found"}));
+    // Neither do outputs, abandon and export (contract, 1.5).
+    for (method, below) in [(Method::GET, "outputs"), (Method::DELETE, "abandon"), (Method::GET, "export")] {
+        let reply = world.ask(method, &format!("/v1/p/stacks/gold/{below}"), &[], b"").await;
+        assert_eq!(reply.fault().1, "EntityNotFound", "{below}");
+    }
     // No redirect for snapshots (transcripts 101, 103).
     assert_eq!(world.get("/v1/p/stacks/gold/snapshots").await.fault().1, "EntityNotFound");
     let reply = world.post("/v1/p/stacks/gold/snapshots", json!({})).await;
-    assert_eq!((reply.fault().0, reply.header("allow")), (405, "GET,DELETE"));
+    assert_eq!((reply.fault().0, reply.header("allow")), (405, "GET,PUT,PATCH,DELETE"));
     for unknown in ["none", "1bad", "%00"] {
         assert_eq!(world.get(&format!("/v1/p/stacks/{unknown}")).await.fault().1, "EntityNotFound", "{unknown}");
     }

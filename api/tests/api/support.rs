@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use stacksnap_api::auth::none::Open;
 use stacksnap_api::auth::{Identity, Refusal, Scope, Who};
 use stacksnap_api::{Api, router};
-use stacksnap_common::config::Limits;
+use stacksnap_common::config::{Limits, Stacks};
 use stacksnap_common::ids::WorkerId;
 use stacksnap_common::kinds::Kinds;
 use stacksnap_common::operation::Verb;
@@ -104,7 +104,7 @@ pub(crate) fn template() -> Value {
         "resources": {
             "data": {"type": "Stacksnap::Directory", "external_id": "/srv/data"},
             "logs": {"type": "Stacksnap::Directory", "external_id": "/srv/logs", "depends_on": "data"},
-            "net": {"type": "OS::Neutron::Net", "metadata": {"k": "v"}, "properties": {"name": {"get_param": "label"}}},
+            "net": {"type": "OS::Neutron::Net", "external_id": "net-1", "metadata": {"k": "v"}, "properties": {"name": {"get_param": "label"}}},
         },
         "outputs": {"where": {"value": {"get_resource": "data"}}, "attr": {"value": {"get_attr": ["data", "x"]}}},
     })
@@ -122,6 +122,14 @@ impl World {
         let router = router(Api::new(store.clone(), connected, identity, limits));
         let document = serde_json::to_value(stacksnap_api::document()).unwrap();
         Self { store, router, queue, document }
+    }
+
+    /// Without abandon and adopt, as Heat is by default.
+    pub(crate) fn as_heat() -> Self {
+        let Self { store, queue, document, .. } = Self::new();
+        let mut api = Api::new(store.clone(), queue.subscribe(), Arc::new(Open), Limits::default());
+        api.stacks = Stacks { enable_abandon: false, enable_adopt: false, ..Stacks::default() };
+        Self { store, router: router(api), queue, document }
     }
 
     /// All that the store holds, as it is.
@@ -168,9 +176,40 @@ impl World {
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
+        self.change(Method::POST, path, body).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Reply {
+        self.change(Method::PUT, path, body).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Reply {
+        self.change(Method::PATCH, path, body).await
+    }
+
+    pub(crate) async fn change(&self, method: Method, path: &str, body: Value) -> Reply {
         let headers = [("accept", "application/json"), ("content-type", "application/json")];
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.ask(Method::POST, path, &headers, body.as_bytes()).await
+        self.ask(method, path, &headers, body.as_bytes()).await
+    }
+
+    pub(crate) async fn status(&self, stack: &str) -> String {
+        self.get(stack).await.json()["stack"]["stack_status"].as_str().unwrap().to_owned()
+    }
+
+    /// The states of a stack's resources, by name.
+    pub(crate) async fn states(&self, stack: &str) -> BTreeMap<String, String> {
+        let body = self.get(&format!("{stack}/resources")).await.json();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let resources = body["resources"].as_array().unwrap().iter();
+        resources.map(|one| (text(&one["resource_name"]), text(&one["resource_status"]))).collect()
+    }
+
+    /// What happened, oldest first: `name STATUS`.
+    pub(crate) async fn events(&self, stack: &str) -> Vec<String> {
+        let body = self.get(&format!("{stack}/events?sort_dir=asc")).await.json();
+        let word = |event: &Value| format!("{} {}", event["resource_name"], event["resource_status"]).replace('"', "");
+        body["events"].as_array().unwrap().iter().map(word).collect()
     }
 
     /// Makes a stack of [`template`]; its path.

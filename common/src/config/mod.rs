@@ -37,7 +37,7 @@ pub use heat::{ActAs, Heat};
 pub use keystone::{Interface, Keystone};
 pub use layers::{Error, Sources, load};
 pub use limits::Limits;
-pub use policy::{Restore, Retention, Snapshot};
+pub use policy::{Restore, Retention, Snapshot, Stacks};
 pub use postgresql::{Connection, Projects, SslMode};
 pub use queue::Queue;
 pub use rules::Rules;
@@ -78,6 +78,7 @@ pub struct Config {
     pub timers: Timers,
     pub vault: Vault,
     pub limits: Limits,
+    pub stacks: Stacks,
     pub snapshot: Snapshot,
     pub restore: Restore,
     pub retention: Retention,
@@ -105,6 +106,7 @@ impl Default for Config {
             timers: Timers::default(),
             vault: Vault::default(),
             limits: Limits::default(),
+            stacks: Stacks::default(),
             snapshot: Snapshot::default(),
             restore: Restore::default(),
             retention: Retention::default(),

@@ -1,10 +1,27 @@
-//! `[snapshot]`, `[restore]`, `[retention]`: what is done where a request does not say otherwise, and what is kept.
+//! `[stacks]`, `[snapshot]`, `[restore]`, `[retention]`: what is done where a request does not say otherwise, and what is kept.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::value;
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stacks {
+    /// Heat's `enable_stack_abandon`, which is off in Heat.
+    pub enable_abandon: bool,
+    /// Heat's `enable_stack_adopt`, which is off in Heat.
+    pub enable_adopt: bool,
+    /// Heat's `hidden_stack_tags`: stacks with one of them are not listed unless `show_hidden` is asked for.
+    pub hidden_tags: Vec<String>,
+}
+
+impl Default for Stacks {
+    fn default() -> Self {
+        Self { enable_abandon: true, enable_adopt: true, hidden_tags: vec!["data-processing-cluster".to_owned()] }
+    }
+}
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -22,7 +22,7 @@ use serde_json::Value;
 use crate::ids::{OperationId, PoolName, ProjectId, ResourceName, SnapshotId, StackId, StackName, StepId, WorkerId};
 use crate::queue::Lane;
 use crate::store::Millis;
-use crate::types::{Consistency, Resource};
+use crate::types::{Changes, Consistency, Resource};
 
 /// The newest layout of [`Operation`] and [`Item`] that this program writes. A record with a higher one is read, never
 /// rewritten.
@@ -32,6 +32,7 @@ pub const SCHEMA: u16 = 1;
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     Create,
+    Adopt,
     Update,
     Check,
     Snapshot,
@@ -42,12 +43,14 @@ pub enum Kind {
     Verify,
     Suspend,
     Resume,
+    Abandon,
 }
 
 impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::Create => "create",
+            Kind::Adopt => "adopt",
             Kind::Update => "update",
             Kind::Check => "check",
             Kind::Snapshot => "snapshot",
@@ -58,6 +61,7 @@ impl Kind {
             Kind::Verify => "verify",
             Kind::Suspend => "suspend",
             Kind::Resume => "resume",
+            Kind::Abandon => "abandon",
         }
     }
 
@@ -65,15 +69,21 @@ impl Kind {
     pub fn action(self) -> Option<&'static str> {
         match self {
             Kind::Create => Some("CREATE"),
+            Kind::Adopt => Some("ADOPT"),
             Kind::Update => Some("UPDATE"),
             Kind::Check => Some("CHECK"),
             Kind::Snapshot => Some("SNAPSHOT"),
             Kind::Restore => Some("RESTORE"),
-            Kind::StackDelete => Some("DELETE"),
+            Kind::StackDelete | Kind::Abandon => Some("DELETE"),
             Kind::Suspend => Some("SUSPEND"),
             Kind::Resume => Some("RESUME"),
             Kind::Plan | Kind::SnapshotDelete | Kind::Verify => None,
         }
+    }
+
+    /// It may change what the stack is.
+    pub fn redefines(self) -> bool {
+        matches!(self, Kind::Update | Kind::Restore | Kind::Plan)
     }
 
     /// Nothing else may change the stack while it runs. The others are exclusive for their snapshot.
@@ -82,9 +92,9 @@ impl Kind {
     }
 
     /// Whether it waits its turn while the project runs as many operations as it may. Who restores, or asks what a
-    /// restore would do, waits for nothing: it is counted, and begins.
+    /// restore would do, waits for nothing: it is counted, and begins. So does what has no steps.
     pub fn stands_in_line(self) -> bool {
-        !matches!(self, Kind::Restore | Kind::Plan)
+        !matches!(self, Kind::Restore | Kind::Plan | Kind::Suspend | Kind::Resume | Kind::Abandon)
     }
 
     /// It changes the snapshot that it works on, so nothing else may work on that snapshot meanwhile.
@@ -348,6 +358,15 @@ pub struct Operation {
     /// What workers act by towards a real Heat; kept until the operation has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<uuid::Uuid>,
+    /// Update, restore, plan: what it does (or would do) to the stack's definition.
+    #[serde(default, skip_serializing_if = "Changes::is_empty")]
+    pub changes: Changes,
+    /// Resources that the project was charged with beforehand: those that the stack will have more than it has.
+    #[serde(default)]
+    pub reserved: u32,
+    /// Update: should it fail, the stack shows that it was rolled back.
+    #[serde(default)]
+    pub rolls_back: bool,
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
 }
@@ -359,6 +378,16 @@ impl Operation {
 
     pub fn step(&self, item: u32) -> StepId {
         StepId { operation: self.id, stage: self.stage, index: item }
+    }
+
+    /// Heat's word for what one of the stack's resources shows of it. Heat carries out a restore as an update (contract,
+    /// 2.3), and in an update what is new is created.
+    pub fn action_for(&self, resource: &ResourceName) -> Option<&'static str> {
+        match self.kind {
+            Kind::Update | Kind::Restore if self.changes.added.contains(resource) => Some("CREATE"),
+            Kind::Update | Kind::Restore => Some("UPDATE"),
+            kind => kind.action(),
+        }
     }
 
     /// The snapshot that a stage works on, for an item.

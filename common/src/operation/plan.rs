@@ -2,7 +2,7 @@
 //!
 //! - snapshot: quiesce → cut → thaw (owed) → copy → seal; undo: unseal, discard
 //! - restore: preview → [safety: cut → copy → seal] → restore, level by level; undo of the safety snapshot until sealed
-//! - plan: preview; verify: verify; create, check: check
+//! - plan: preview; verify: verify; create, adopt, update, check: check; suspend, resume, abandon: nothing
 //! - snapshot-delete, stack-delete: unseal → discard
 //!
 //! A stage without items is never begun, so a plan always has all the stages of its kind, and their places are fixed.
@@ -118,6 +118,11 @@ pub fn each(kinds: &Kinds, resources: &[Resource], verb: Verb) -> Plan {
     Plan { items, stages, unprotected }
 }
 
+/// An operation that changes records alone.
+pub fn nothing() -> Plan {
+    Plan { items: Vec::new(), stages: Vec::new(), unprotected: Vec::new() }
+}
+
 /// Takes snapshots away, each with the resources that it has artifacts of: first all manifests, then the artifacts, so
 /// that nothing sealed ever lacks a part.
 pub fn delete(snapshots: &[(SnapshotId, Vec<Resource>)]) -> Plan {
@@ -174,7 +179,8 @@ fn protectable(kinds: &Kinds, resources: &[Resource]) -> (Vec<Resource>, Vec<(Re
 }
 
 fn cuttable(kinds: &Kinds, items: &[Resource]) -> Vec<(u32, u32)> {
-    places(items, |resource| kinds.get(&resource.kind).is_some_and(|kind| kind.cut != CutKind::None))
+    let is_cut = |cut| matches!(cut, CutKind::Durable | CutKind::Held);
+    places(items, |resource| kinds.get(&resource.kind).is_some_and(|kind| is_cut(kind.cut)))
 }
 
 fn held(kinds: &Kinds, items: &[Resource]) -> Vec<(u32, u32)> {

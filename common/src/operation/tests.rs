@@ -36,6 +36,7 @@ fn resource(name: usize, kind: &str, depends_on: Vec<usize>) -> Resource {
         properties: BTreeMap::new(),
         depends_on: depends_on.into_iter().map(named).collect(),
         pool: PoolName::default(),
+        data: Value::Null,
     }
 }
 
@@ -85,6 +86,9 @@ fn operation(kind: Kind, plan: &plan::Plan) -> Operation {
         again: 0,
         redo: false,
         grant: None,
+        changes: Default::default(),
+        reserved: 0,
+        rolls_back: false,
         other: BTreeMap::new(),
     }
 }

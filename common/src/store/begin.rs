@@ -10,9 +10,10 @@ use super::{Error, PATIENCE, Read, Store, backend, put};
 use crate::heat;
 use crate::ids::{OperationId, ProjectId, SnapshotId};
 use crate::operation::plan::Plan;
-use crate::operation::{Item, Kind, Operation, Options, SCHEMA, State, Verb, machine};
+use crate::operation::{Item, Kind, Operation, Options, SCHEMA, State, Stop, Verb, machine};
 use crate::record::{Answer, Captured, Event, Shown, Snapshot, Stack, Status};
 use crate::store::Millis;
+use crate::types::{Changes, Resource};
 
 /// Items that go into the commit that accepts an operation. More are written down afterwards, before it starts.
 pub(super) const INLINE: usize = 200;
@@ -59,6 +60,27 @@ pub(super) struct Draft {
     pub(super) options: Options,
     /// `None`: it is planned when it is prepared.
     pub(super) plan: Option<Plan>,
+    pub(super) changes: Changes,
+    pub(super) reserved: u32,
+    pub(super) rolls_back: bool,
+    /// It fails before it began.
+    pub(super) stop: Option<Stop>,
+}
+
+impl Draft {
+    pub(super) fn new(kind: Kind, plan: Option<Plan>) -> Self {
+        Self {
+            kind,
+            snapshot: None,
+            safety: None,
+            options: Options::default(),
+            plan,
+            changes: Changes::default(),
+            reserved: 0,
+            rolls_back: false,
+            stop: None,
+        }
+    }
 }
 
 /// Whether a draft may run at once.
@@ -174,7 +196,7 @@ impl Store {
             stages: Vec::new(),
             items: 0,
             window: self.settings.window,
-            stop: None,
+            stop: draft.stop,
             reason: None,
             requested_by: request.caller.clone(),
             created_at: now,
@@ -187,6 +209,9 @@ impl Store {
             again: 0,
             redo: false,
             grant: None,
+            changes: draft.changes,
+            reserved: draft.reserved,
+            rolls_back: draft.rolls_back,
             other: Default::default(),
         };
         if let Some(begin) = &request.heat {
@@ -284,13 +309,21 @@ pub(super) enum Rank {
 }
 
 /// An event whose id sorts by time and, within a millisecond, in the order in which such things happen.
-pub(super) fn event(at: Millis, rank: Rank, resource: Option<crate::ids::ResourceName>, shown: Shown) -> Event {
+pub(super) fn event(at: Millis, rank: Rank, resource: Option<&Resource>, shown: Shown) -> Event {
     let mut random = *uuid::Uuid::new_v4().as_bytes();
     random[0] = rank as u8;
     let mut bytes = [0; 10];
     bytes.copy_from_slice(&random[..10]);
     let id = uuid::Builder::from_unix_timestamp_millis(at.0, &bytes).into_uuid();
-    Event { id, at, resource, shown, after: None }
+    Event {
+        id,
+        at,
+        resource: resource.map(|resource| resource.name.clone()),
+        shown,
+        kind: resource.map(|resource| resource.kind.clone()),
+        physical_id: resource.and_then(|resource| resource.external_id.clone()),
+        after: None,
+    }
 }
 
 /// Shows a new state on the stack, and tells it as an event. The caller puts the stack.

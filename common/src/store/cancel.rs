@@ -16,7 +16,7 @@ impl Store {
             if ended {
                 return refuse("it has ended");
             }
-            if matches!(op.value.kind, Kind::SnapshotDelete | Kind::StackDelete) {
+            if matches!(op.value.kind, Kind::SnapshotDelete | Kind::StackDelete | Kind::Abandon) {
                 return refuse("a delete is finished once it has begun");
             }
             let now = self.now().await?;

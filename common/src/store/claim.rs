@@ -11,11 +11,12 @@ use super::begin::{Rank, event};
 use super::keys::{self, Timer};
 use super::{Error, Store, backend, decode, put, require_version};
 use crate::ids::{SnapshotId, StepId, WorkerId};
-use crate::operation::{Item, ItemState, Operation, Stage, State, Verb, When};
+use crate::kinds::CutKind;
+use crate::operation::{Item, ItemState, Of, Operation, Stage, State, Verb, When};
 use crate::queue::{Job, Lane};
 use crate::record::{ResourceShown, Shown, Status};
 use crate::store::Millis;
-use crate::types::{Artifact, Progress};
+use crate::types::{Artifact, Progress, Resource};
 
 /// A step that this worker may run.
 #[derive(Debug, Clone)]
@@ -28,6 +29,9 @@ pub struct Claimed {
     pub snapshot: Option<SnapshotId>,
     /// The artifact to be restored, looked at, verified or discarded, if it was recorded.
     pub artifact: Option<Artifact>,
+    /// Of a native type (its whole state is in the stack's record): the resource as the stack has it now, if it has it
+    /// and the step is one that has to know.
+    pub current: Option<Resource>,
     /// When the claim was sent, by this process's clock: the lease counts from here.
     pub sent: Instant,
     pub at: Millis,
@@ -86,6 +90,7 @@ impl Store {
                 }
                 _ => None,
             };
+            let current = self.current(&op, plan, &item.value).await?;
             let now = self.now().await?;
             let mut item_now = item.value;
             begin_run(&mut item_now, job.step, verb, worker, now);
@@ -104,6 +109,7 @@ impl Store {
                         item: item_now,
                         snapshot,
                         artifact,
+                        current,
                         sent,
                         at: now,
                         version: committed.seq,
@@ -114,6 +120,24 @@ impl Store {
             }
         }
         Ok(None)
+    }
+
+    /// A native resource as it is now, for the steps that compare with it or copy it. A snapshot's own copy is of what
+    /// was captured: the stack is held.
+    async fn current(&self, op: &Operation, stage: &Stage, item: &Item) -> Result<Option<Resource>, Error> {
+        let Some(resource) = &item.resource else { return Ok(None) };
+        if !self.kinds.get(&resource.kind).is_some_and(|kind| kind.cut == CutKind::Inline) {
+            return Ok(None);
+        }
+        match (stage.verb, stage.of) {
+            (Verb::Copy, Of::Snapshot) => Ok(Some(resource.clone())),
+            (Verb::Preview | Verb::Restore, _) | (Verb::Copy, Of::Safety) => {
+                let stack = self.stack(&op.project, op.stack).await?.value;
+                let is_it = |other: &Resource| other.name == resource.name && other.kind == resource.kind;
+                Ok(stack.resources.into_iter().find(is_it))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Keeps a step for another lease length, and tells how far it is.
@@ -172,26 +196,27 @@ pub(super) fn begin_run(item: &mut Item, step: StepId, verb: Verb, worker: &Work
 
 /// The resource shows that its operation works on it, from its first step on.
 fn show_begin(batch: &mut Batch, op: &Operation, item: &Item, verb: Verb, now: Millis) -> Result<(), Error> {
-    let (Some(action), Some(resource)) = (op.kind.action(), &item.resource) else { return Ok(()) };
+    let Some(resource) = &item.resource else { return Ok(()) };
+    let Some(action) = op.action_for(&resource.name) else { return Ok(()) };
     if item.started_at != Some(now) || !matches!(verb, Verb::Check | Verb::Cut | Verb::Copy | Verb::Preview) {
         return Ok(());
     }
     let shown = Shown::new(action, Status::InProgress, "state changed");
-    show_resource(batch, op, &resource.name, shown, Rank::ResourceStarts, now)
+    show_resource(batch, op, resource, shown, Rank::ResourceStarts, now)
 }
 
 pub(super) fn show_resource(
     batch: &mut Batch,
     op: &Operation,
-    name: &crate::ids::ResourceName,
+    resource: &Resource,
     shown: Shown,
     rank: Rank,
     now: Millis,
 ) -> Result<(), Error> {
-    let event = event(now, rank, Some(name.clone()), shown.clone());
+    let event = event(now, rank, Some(resource), shown.clone());
     put(batch, keys::event(&op.project, op.stack, event.id), &event)?;
-    let resource = ResourceShown { shown, created_at: now, updated_at: Some(now) };
-    put(batch, keys::resource(&op.project, op.stack, name), &resource)
+    let key = keys::resource(&op.project, op.stack, &resource.name);
+    put(batch, key, &ResourceShown { shown, created_at: now, updated_at: Some(now) })
 }
 
 pub(super) fn millis(duration: Duration) -> u64 {

@@ -31,6 +31,15 @@ pub enum Error {
     /// Heat's 400 `NotSupported`, in Heat's words.
     #[error("{0}")]
     NotSupported(&'static str),
+    /// The same, with a state in it.
+    #[error("{0} is not supported.")]
+    Unsupported(String),
+    /// The stack was changed since the request was made from what it was; making it anew may do.
+    #[error("Stack {0} was changed meanwhile; look at it again, and ask again.")]
+    Changed(StackName),
+    /// No such resource in the stack (`ResourceNotFound`).
+    #[error("The Resource ({resource}) could not be found in Stack {stack}.")]
+    NoResource { resource: String, stack: StackName },
     #[error("Operation {operation} ({kind}) can't be cancelled: {why}.")]
     NotCancellable { operation: OperationId, kind: &'static str, ended: bool, why: &'static str },
     /// A quota (`RequestLimitExceeded`).

@@ -13,7 +13,7 @@ use super::claim::{Claimed, begin_run, millis, show_resource};
 use super::keys::{self, Timer, count};
 use super::{Error, Store, backend, put, require_version};
 use crate::ids::{StepId, WorkerId};
-use crate::operation::{Item, ItemState, OnFailure, Operation, Stop, Verb, When, machine};
+use crate::operation::{Item, ItemState, Kind, OnFailure, Operation, Stop, Verb, When, machine};
 use crate::record::{Shown, Status};
 use crate::store::Millis;
 use crate::types::Artifact;
@@ -94,6 +94,7 @@ impl Store {
             operation: op.clone(),
             snapshot: op.snapshot_of(plan, &item),
             artifact: None,
+            current: None,
             sent: std::time::Instant::now(),
             at: self.now().await?,
             version: item_version,
@@ -362,6 +363,7 @@ impl Run<'_> {
             item: item.clone(),
             snapshot: self.claimed.snapshot,
             artifact: None,
+            current: None,
             sent: std::time::Instant::now(),
             at: now,
             version: 0,
@@ -385,17 +387,18 @@ impl Run<'_> {
         reason: String,
         now: Millis,
     ) -> Result<(), Error> {
-        let (Some(action), Some(resource)) = (self.op.kind.action(), &item.resource) else { return Ok(()) };
+        let Some(resource) = &item.resource else { return Ok(()) };
+        let Some(action) = self.op.action_for(&resource.name) else { return Ok(()) };
         let last = match self.claimed.verb {
             Verb::Check | Verb::Restore => true,
             // The safety copy of a restore is not the end of it.
-            Verb::Copy => action == "SNAPSHOT",
+            Verb::Copy => self.op.kind == Kind::Snapshot,
             _ => false,
         };
         if !last && status != Status::Failed {
             return Ok(());
         }
-        show_resource(batch, self.op, &resource.name, Shown::new(action, status, reason), Rank::ResourceEnds, now)
+        show_resource(batch, self.op, resource, Shown::new(action, status, reason), Rank::ResourceEnds, now)
     }
 }
 

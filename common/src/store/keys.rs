@@ -63,6 +63,11 @@ pub(super) fn events(project: &ProjectId, stack: StackId) -> String {
     format!("event/{project}/{stack}/")
 }
 
+/// What an update that runs will make of its stack.
+pub(super) fn pending(project: &ProjectId, operation: OperationId) -> Key {
+    key!("pending/{project}/{operation}")
+}
+
 pub(super) fn operation(project: &ProjectId, id: OperationId) -> Key {
     key!("operation/{project}/{id}")
 }

@@ -255,7 +255,8 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the records of an operation that ended long ago, and with those of its delete a stack's.
+    /// Removes the records of an operation that ended long ago, and with those of its delete a stack's. Of an abandoned
+    /// stack that still has snapshots nothing is removed: it is looked at again after as long a time.
     pub async fn retire(&self, project: &ProjectId, id: OperationId) -> Result<(), Error> {
         self.remove_all(project, &keys::items(project, id)).await?;
         let mut batch = self.batch(self.shard(project)).await?;
@@ -263,6 +264,15 @@ impl Store {
             Ok(op) if op.kind == Kind::StackDelete && op.state == State::Complete => {
                 self.remove_all(project, &keys::events(project, op.stack)).await?;
                 batch.delete(keys::stack(project, op.stack));
+            }
+            Ok(op) if op.kind == Kind::Abandon && op.state == State::Complete => {
+                if !self.retire_abandoned(&mut batch, &op).await? {
+                    let mut batch = self.batch(self.shard(project)).await?;
+                    let kept = super::claim::millis(self.settings.operations_kept);
+                    batch.set_timer(Timer::Retire(project.clone(), id).id(), At::In(kept));
+                    self.settle(&batch, Duration::from_secs(1)).await?;
+                    return Ok(());
+                }
             }
             Ok(_) | Err(Error::NoOperation(_)) => {}
             Err(error) => return Err(error),

@@ -6,15 +6,17 @@
 //!
 //! - `keys.rs`: where each record is.
 //! - `begin.rs`: a request becomes records: snapshot, operation, items, timers, in one commit.
-//! - `stacks.rs`, `snapshots.rs`, `cancel.rs`: the requests.
+//! - `stacks.rs`, `update.rs`, `actions.rs`, `abandon.rs`, `snapshots.rs`, `cancel.rs`: the requests.
 //! - `claim.rs`, `finish.rs`: a worker takes a step, keeps it, ends it.
-//! - `planning.rs`: which steps an operation has. `advance.rs`, `prepare.rs`, `verdict.rs`: what follows when a stage, or the whole, has ended.
-//! - `shadow.rs`: stacks of a real Heat: shadows, holds, grants.
+//! - `planning.rs`: which steps an operation has; `shadow.rs`: stacks of a real Heat: shadows, holds, grants.
+//! - `advance.rs`, `prepare.rs`, `verdict.rs`, `settle.rs`: what follows when a stage, or the whole, has ended.
 //! - `looks.rs`: what the timers' pump asks and changes.
 //! - `read.rs`: what callers see. `rebuild.rs`: the records again, from what the vaults hold.
 //! - `workers.rs`: who is alive. `housekeeping.rs`: whose turn it is to prune a vault.
 //! - `rebuild.rs`: an empty store again from the vaults' manifests.
 
+mod abandon;
+pub mod actions;
 pub mod advance;
 pub mod backend;
 pub mod begin;
@@ -38,11 +40,13 @@ pub mod read;
 pub mod rebuild;
 pub mod redis;
 mod rules;
+mod settle;
 pub mod shadow;
 pub mod snapshots;
 pub mod stacks;
 #[cfg(test)]
 mod tests;
+pub mod update;
 mod verdict;
 mod workers;
 

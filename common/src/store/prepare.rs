@@ -94,7 +94,9 @@ impl Store {
                 }
                 Ok(plan)
             }
-            Kind::Create | Kind::Update | Kind::Check | Kind::Suspend | Kind::Resume => {
+            Kind::Suspend | Kind::Resume | Kind::Abandon => Ok(plan::nothing()),
+            Kind::Update => Ok(self.plan_update(op, &self.pending(op).await?)),
+            Kind::Create | Kind::Adopt | Kind::Check => {
                 let stack = self.live_stack(project, op.stack).await?.value;
                 Ok(plan::each(&self.kinds, &stack.resources, Verb::Check))
             }

@@ -34,6 +34,8 @@ pub enum Rebuilt {
     Known,
     /// Another stack has the name of its stack now; it was left alone.
     NameTaken,
+    /// Its stack was abandoned: it is there again when the stack is adopted.
+    Abandoned,
     /// Its stack was deleted.
     StackDeleted,
 }
@@ -43,6 +45,10 @@ impl Store {
     /// come first: the stack is made as that one captured it.
     pub async fn rebuild(&self, project: &ProjectId, sealed: &Sealed) -> Result<Rebuilt, Error> {
         match self.find_stack(project, sealed.captured.stack).await {
+            Ok(stack) if stack.abandoned.is_some() => {
+                self.rebuild_snapshot(project, sealed).await?;
+                return Ok(Rebuilt::Abandoned);
+            }
             Ok(stack) if stack.deleted_at.is_some() => return Ok(Rebuilt::StackDeleted),
             Ok(_) => {}
             Err(Error::NoStack(_)) => {
@@ -81,13 +87,16 @@ impl Store {
             timeout_mins: captured.timeout_mins,
             disable_rollback: true,
             owner: captured.owner.clone(),
-            resources: captured.resources.clone(),
+            resources: captured.defined().to_vec(),
             created_at: captured.created_at,
             updated_at: Some(sealed.sealed_at),
             deleted_at: None,
             busy: None,
             deleting: None,
             heat: None,
+            abandoned: None,
+            revision: 0,
+            times: Default::default(),
             other: Default::default(),
         };
         let mut batch = self.batch(self.shard(project)).await?;

@@ -252,10 +252,11 @@ impl Store {
         let project = &stack.project;
         for artifact in captured {
             let name = &artifact.resource;
+            let resource = stack.resources.iter().find(|resource| resource.name == *name);
             put(batch, keys::artifact(project, snapshot, name), artifact)?;
             let Some(action) = action else { continue };
             for (status, rank) in [(Status::InProgress, Rank::ResourceStarts), (Status::Complete, Rank::ResourceEnds)] {
-                let told = event(now, rank, Some(name.clone()), Shown::new(action, status, "state changed"));
+                let told = event(now, rank, resource, Shown::new(action, status, "state changed"));
                 put(batch, keys::event(project, stack.id, told.id), &told)?;
             }
             let state = Shown::new(action, Status::Complete, "state changed");
@@ -345,6 +346,9 @@ fn mirrored(project: &ProjectId, mirror: &Mirror, old: Option<Stack>, now: backe
         deleted_at: None,
         busy: None,
         deleting: None,
+        abandoned: None,
+        revision: 0,
+        times: Default::default(),
         heat: Some(Shadow { seen: mirror.seen.clone(), newer }),
         other: old.map(|old| old.other).unwrap_or_default(),
     }

@@ -10,7 +10,7 @@ use crate::ids::{ProjectId, ResourceName, SnapshotId, StackId};
 use crate::operation::{Kind, Operation, Options, SCHEMA};
 use crate::record::{Answer, Captured, Purpose, Shown, Snapshot, Stack, Status};
 use crate::store::Millis;
-use crate::types::{Artifact, Consistency, Resource};
+use crate::types::{Artifact, Changes, Consistency, Resource};
 
 /// What a caller asks of a snapshot.
 #[derive(Debug, Clone, Default)]
@@ -74,7 +74,7 @@ impl Store {
         }
         let options =
             Options { consistency: new.consistency, allow_unprotected: new.allow_unprotected, ..Options::default() };
-        let draft = Draft { kind: Kind::Snapshot, snapshot: Some(id), safety: None, options, plan: Some(plan) };
+        let draft = Draft { snapshot: Some(id), options, ..Draft::new(Kind::Snapshot, Some(plan)) };
         let operation = self.open(&mut batch, request, &stack, draft, gate, now)?;
         snapshot.made_by = Some(operation.id);
         put_snapshot(&mut batch, &snapshot, &captured)?;
@@ -114,12 +114,22 @@ impl Store {
         let chosen = self.chosen(project, id, &captured, &new.resources).await?;
         let safe = new.safety.unwrap_or(self.settings.safety);
         let plan = self.plan_restore_of(project, id, &stack, &chosen, &new.resources, safe).await?;
+        let (changes, grows) = if stack.heat.is_some() {
+            // Heat brings the definition back.
+            (Changes::default(), 0)
+        } else {
+            let changes = redefines(&stack, &captured, &new.resources);
+            let grows =
+                if changes.is_empty() { 0 } else { captured.defined().len() as i64 - stack.resources.len() as i64 };
+            (changes, grows)
+        };
         let draft = Draft {
-            kind: Kind::Restore,
             snapshot: Some(id),
             safety: safe.then_some(safety),
             options: Options { resources: new.resources.clone(), safety: safe, ..Options::default() },
-            plan: Some(plan),
+            reserved: self.reserve(&mut batch, project, grows),
+            changes,
+            ..Draft::new(Kind::Restore, Some(plan))
         };
         let operation = self.open(&mut batch, request, &stack, draft, gate, now)?;
         if safe {
@@ -134,7 +144,11 @@ impl Store {
                     self.put_captured(&mut batch, &stack, safety, &begin.captured, None, now)?;
                     put_snapshot(&mut batch, &before, &Captured::of(&stack))?;
                 }
-                None => put_snapshot(&mut batch, &before, &Captured { resources: chosen, ..Captured::of(&stack) })?,
+                None => {
+                    let of_stack = Captured::of(&stack);
+                    let defined = Some(of_stack.resources.clone());
+                    put_snapshot(&mut batch, &before, &Captured { resources: chosen, defined, ..of_stack })?;
+                }
             }
         }
         self.hold_snapshot(&mut batch, &mut snapshot, &operation)?;
@@ -183,11 +197,14 @@ impl Store {
         let chosen = self.chosen(project, id, &captured, resources).await?;
         let now = self.now().await?;
         let draft = Draft {
-            kind,
             snapshot: Some(id),
-            safety: None,
             options: Options { resources: resources.to_vec(), ..Options::default() },
-            plan: Some(self.plan_look(project, id, &stack, &chosen, resources, kind).await?),
+            changes: if kind == Kind::Plan && stack.heat.is_none() {
+                redefines(&stack, &captured, resources)
+            } else {
+                Changes::default()
+            },
+            ..Draft::new(kind, Some(self.plan_look(project, id, &stack, &chosen, resources, kind).await?))
         };
         let operation = self.open(&mut batch, request, &stack, draft, gate, now)?;
         if kind.holds_snapshot() {
@@ -229,13 +246,7 @@ impl Store {
             return Err(Error::NotSupported("Deleting in-progress snapshot is not supported."));
         }
         free_snapshot(&snapshot.value)?;
-        let draft = Draft {
-            kind: Kind::SnapshotDelete,
-            snapshot: Some(id),
-            safety: None,
-            options: Options::default(),
-            plan: None,
-        };
+        let draft = Draft { snapshot: Some(id), ..Draft::new(Kind::SnapshotDelete, None) };
         let operation = self.open(&mut batch, request, &stack, draft, gate, now)?;
         snapshot.value.action = "DELETE".to_owned();
         snapshot.value.status = Status::InProgress;
@@ -245,7 +256,11 @@ impl Store {
     }
 
     /// A stack on which nothing runs, and a batch that requires that it stays so.
-    async fn free_stack(&self, project: &ProjectId, stack: StackId) -> Result<(Batch, Read<Stack>, Millis), Error> {
+    pub(super) async fn free_stack(
+        &self,
+        project: &ProjectId,
+        stack: StackId,
+    ) -> Result<(Batch, Read<Stack>, Millis), Error> {
         let stack = self.live_stack(project, stack).await?;
         if let Some(operation) = stack.value.busy {
             let Stack { name, shown, .. } = stack.value;
@@ -254,9 +269,13 @@ impl Store {
         Ok((self.batch(self.shard(project)).await?, stack, self.now().await?))
     }
 
-    /// A stack that is not being deleted, and a batch that requires that it stays so.
+    /// A stack that is not being deleted, and a batch that requires that it stays so. An abandoned one is kept: what of
+    /// its snapshots expires is deleted like any other.
     async fn kept_stack(&self, project: &ProjectId, stack: StackId) -> Result<(Batch, Stack), Error> {
-        let Read { value: stack, version } = self.live_stack(project, stack).await?;
+        let Read { value: stack, version } = match self.stack(project, stack).await? {
+            read if read.value.deleted_at.is_none() || read.value.abandoned.is_some() => read,
+            _ => return Err(Error::NoStack(stack.to_string())),
+        };
         if let Some(operation) = stack.deleting {
             return Err(Error::Busy { stack: stack.name, action: "DELETE".to_owned(), operation });
         }
@@ -299,6 +318,11 @@ impl Store {
         let want = |resource: &&Resource| wanted.is_empty() || wanted.contains(&resource.name);
         Ok(captured.resources.iter().filter(want).filter(|resource| protects(&resource.name)).cloned().collect())
     }
+}
+
+/// What a restore does to the stack's definition: nothing, where resources were chosen.
+fn redefines(stack: &Stack, captured: &Captured, chosen: &[ResourceName]) -> Changes {
+    if chosen.is_empty() { Changes::between(&stack.resources, captured.defined()) } else { Changes::default() }
 }
 
 fn free_snapshot(snapshot: &Snapshot) -> Result<(), Error> {
@@ -357,7 +381,7 @@ fn put_unprotected(
 }
 
 /// Takes the stack for an operation and shows it.
-fn hold_stack(
+pub(super) fn hold_stack(
     batch: &mut Batch,
     stack: &mut Stack,
     version: u64,

@@ -1,4 +1,4 @@
-//! Requests about stacks: create (which checks each resource) and delete.
+//! Requests about stacks: create and adopt (which check each resource), and delete.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use super::begin::{Begun, Draft, Gate, Request, show};
 use super::keys::{self, Timer, count};
 use super::{Error, Read, Store, put, require_version};
 use crate::ids::{ProjectId, StackId, StackName};
-use crate::operation::{Kind, Options, SCHEMA, Stop, Verb, machine, plan};
+use crate::operation::{Kind, SCHEMA, Stop, Verb, machine, plan};
 use crate::record::{Answer, Shown, Stack, Status};
 use crate::types::Resource;
 
@@ -24,21 +24,31 @@ pub struct NewStack {
     pub timeout_mins: Option<u64>,
     pub disable_rollback: bool,
     pub resources: Vec<Resource>,
+    pub adopted: Option<Adopted>,
+}
+
+/// A stack that is made of what another one was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// The id that it had. It gets it again if nobody has it in this project; if it was abandoned here, its snapshots are
+    /// there again.
+    pub id: Option<StackId>,
 }
 
 impl Store {
-    /// Makes a stack of what already exists: CREATE_IN_PROGRESS until a worker has looked at each resource.
+    /// Makes a stack of what already exists: CREATE_IN_PROGRESS (or ADOPT_IN_PROGRESS) until a worker has looked at each
+    /// resource.
     pub async fn create_stack(&self, request: &Request<'_>, new: &NewStack) -> Result<Answer, Error> {
         plan::levels(&new.resources)?;
-        let id = StackId::random();
-        self.accept(request, |gate| self.build_create(request, new, id, gate)).await
+        let fresh = StackId::random();
+        self.accept(request, |gate| self.build_create(request, new, fresh, gate)).await
     }
 
     async fn build_create(
         &self,
         request: &Request<'_>,
         new: &NewStack,
-        id: StackId,
+        fresh: StackId,
         gate: Gate,
     ) -> Result<(super::backend::Batch, Begun), Error> {
         let project = &request.project;
@@ -47,14 +57,19 @@ impl Store {
         if self.read::<StackId>(shard, name_key.clone()).await?.is_some() {
             return Err(Error::Exists(new.name.clone()));
         }
-        let now = self.now().await?;
         let mut batch = self.batch(shard).await?;
+        let id = match new.adopted.as_ref().and_then(|adopted| adopted.id) {
+            Some(wanted) => self.id_again(&mut batch, project, wanted, fresh).await?,
+            None => fresh,
+        };
+        let (kind, action) = if new.adopted.is_some() { (Kind::Adopt, "ADOPT") } else { (Kind::Create, "CREATE") };
+        let now = self.now().await?;
         let mut stack = Stack {
             schema: SCHEMA,
             id,
             project: project.clone(),
             name: new.name.clone(),
-            shown: Shown::new("CREATE", Status::InProgress, "Stack CREATE started"),
+            shown: Shown::new(action, Status::InProgress, format!("Stack {action} started")),
             description: new.description.clone(),
             template: new.template.clone(),
             environment: new.environment.clone(),
@@ -71,6 +86,9 @@ impl Store {
             busy: None,
             deleting: None,
             heat: None,
+            abandoned: None,
+            revision: 0,
+            times: Default::default(),
             other: Default::default(),
         };
         let count_resources = new.resources.len() as i64;
@@ -83,13 +101,8 @@ impl Store {
         batch.count(count::stacks(project), 1, None);
         batch.count(count::resources(project), count_resources, None);
         put(&mut batch, name_key, &id)?;
-        let draft = Draft {
-            kind: Kind::Create,
-            snapshot: None,
-            safety: None,
-            options: Options::default(),
-            plan: Some(plan::each(&self.kinds, &new.resources, Verb::Check)),
-        };
+        let plan = plan::each(&self.kinds, &new.resources, Verb::Check);
+        let draft = Draft::new(kind, Some(plan));
         let operation = self.open(&mut batch, request, &stack, draft, gate, now)?;
         stack.busy = Some(operation.id);
         let shown = stack.shown.clone();
@@ -123,13 +136,16 @@ impl Store {
                 return Ok((batch, Begun { operation: operation.value, stack, snapshot: None, captured: None }));
             }
         }
-        let draft =
-            Draft { kind: Kind::StackDelete, snapshot: None, safety: None, options: Options::default(), plan: None };
+        let draft = Draft::new(Kind::StackDelete, None);
         let gate = if stack.busy.is_some() { Gate::Blocked } else { gate };
         let operation = self.open(&mut batch, request, &stack, draft, gate, now)?;
         if let Some(busy) = stack.busy {
             // What runs is told to stop; it will wake us when it has ended.
             let mut running = self.operation(project, busy).await?;
+            if running.value.kind == Kind::Abandon && !running.value.state.ended() {
+                // It is no longer its caller's to be deleted, and its snapshots are to stay.
+                return Err(Error::Busy { stack: stack.name, action: "DELETE".to_owned(), operation: busy });
+            }
             if machine::stop(&mut running.value, Stop::Cancelled { by: request.caller.clone(), at: now }) {
                 require_version(&mut batch, keys::operation(project, busy), running.version);
                 put(&mut batch, keys::operation(project, busy), &running.value)?;

@@ -12,7 +12,7 @@ use crate::operation::machine::{self, Next};
 use crate::operation::{Item, ItemState, Kind, Of, Operation, State, Stop, Verb, When};
 use crate::record::{Purpose, ResourceShown, Shown, Snapshot, Stack, Status, stop_reason};
 use crate::store::Millis;
-use crate::types::{Artifact, Consistency};
+use crate::types::{Artifact, Consistency, Resource};
 
 const PAGE: usize = 200;
 
@@ -97,18 +97,24 @@ impl Store {
         let artifacts = self.artifacts(&op.project, snapshot).await?;
         let cut_lost = self.items_where(op, |item| item.cut_lost).await?.next().is_some();
         let protected: Vec<&Artifact> = artifacts.iter().filter(|artifact| artifact.protected).collect();
-        let cuts = || protected.iter().filter_map(|artifact| artifact.cut_at.map(|at| at.0));
+        let cuts = || {
+            protected.iter().filter(|artifact| !artifact.inline).filter_map(|artifact| artifact.cut_at.map(|at| at.0))
+        };
         let unprotected = artifacts
             .iter()
             .filter(|artifact| !artifact.protected)
             .map(|artifact| format!("{} ({})", artifact.resource, artifact.why.as_deref().unwrap_or("no reason given")))
             .collect();
-        let level = protected.iter().map(|artifact| artifact.consistency).min();
+        // Native resources are captured together, in the commit that begins: they are of one moment, and of no other's.
+        let (inline, outside): (Vec<&&Artifact>, Vec<&&Artifact>) =
+            protected.iter().partition(|artifact| artifact.inline);
+        let level = outside.iter().map(|artifact| artifact.consistency).min();
+        let level = level.or_else(|| inline.iter().map(|artifact| artifact.consistency).min());
         let can_freeze = |artifact: &&Artifact| self.kinds.get(&artifact.kind).is_some_and(|kind| kind.quiesce);
         // One that can't be frozen was cut at a moment of its own, whatever the others did.
-        let frozen = op.frozen_at.is_some() && !cut_lost && protected.iter().all(can_freeze);
-        let consistency = level.map(|level| match (protected.len(), frozen, level) {
-            (1, _, level) => level,
+        let frozen = op.frozen_at.is_some() && !cut_lost && outside.iter().all(|artifact| can_freeze(artifact));
+        let consistency = level.map(|level| match (outside.len(), frozen, level) {
+            (0 | 1, _, level) => level,
             _ if cut_lost => Consistency::None,
             (_, true, Consistency::Crash) => Consistency::Group,
             (_, true, level) => level,
@@ -162,6 +168,7 @@ impl Store {
                 self.fail_snapshots(&op.value, &reason).await?;
             }
         }
+        self.settle_resources(&op.value, state, now).await?;
         self.trim_events(&op.value).await?;
         let shard = self.shard(&project);
         let mut batch = self.batch(shard).await?;
@@ -211,9 +218,14 @@ impl Store {
             }
         };
         let action = op.kind.action().unwrap_or("OPERATION");
+        let unchanged = if op.kind == Kind::Update {
+            "; the stack's definition is what it was before: correct what is named here, and update it again"
+        } else {
+            ""
+        };
         Ok(match (&op.stop, also.is_empty()) {
             (None, true) => (state, format!("{} {action} completed successfully", self.subject(op))),
-            (None, false) => (State::Failed, format!("Resource {action} failed: {}", list(&also, "; "))),
+            (None, false) => (State::Failed, format!("Resource {action} failed: {}{unchanged}", list(&also, "; "))),
             (Some(stop), true) => (state, self.with_safety(op, stop_reason(stop)).await?),
             (Some(stop), false) => {
                 let reason = format!("{}; and clearing up: {}", stop_reason(stop), list(&also, "; "));
@@ -282,8 +294,10 @@ impl Store {
         for snapshot in snapshots {
             self.remove_all(&op.project, &keys::artifacts(&op.project, snapshot)).await?;
         }
-        if op.kind == Kind::StackDelete {
+        if matches!(op.kind, Kind::StackDelete | Kind::Abandon) {
             self.remove_all(&op.project, &keys::resources(&op.project, op.stack)).await?;
+        }
+        if op.kind == Kind::StackDelete {
             for snapshot in self.all_snapshots_of(&op.project, op.stack).await? {
                 let Read { value, version } = self.snapshot(&op.project, snapshot.id).await?;
                 let mut batch = self.batch(self.shard(&op.project)).await?;
@@ -317,7 +331,10 @@ impl Store {
 
     /// Resources that still show that a stopped operation works on them show that it failed.
     async fn end_resources(&self, op: &Operation, reason: &str, now: Millis) -> Result<(), Error> {
-        let Some(action) = op.kind.action() else { return Ok(()) };
+        if op.kind.action().is_none() {
+            return Ok(());
+        }
+        let known = self.resources_of(op).await?;
         let shard = self.shard(&op.project);
         let prefix = keys::resources(&op.project, op.stack);
         let mut after = None;
@@ -327,11 +344,14 @@ impl Store {
             let mut changed = 0;
             for (key, stored) in &page {
                 let seen = decode::<ResourceShown>(key, stored)?.value.shown;
-                let Ok(name) = key.0[prefix.len()..].parse() else { continue };
+                let Some(resource) = key.0[prefix.len()..].parse().ok().and_then(|name| known.get(&name)) else {
+                    continue;
+                };
+                let Some(action) = op.action_for(&resource.name) else { continue };
                 if seen.action == action && seen.status == Status::InProgress {
                     require_version(&mut batch, key.clone(), stored.version);
                     let shown = Shown::new(action, Status::Failed, reason);
-                    show_resource(&mut batch, op, &name, shown, Rank::ResourceEnds, now)?;
+                    show_resource(&mut batch, op, resource, shown, Rank::ResourceEnds, now)?;
                     changed += 1;
                 }
             }
@@ -465,13 +485,25 @@ impl Store {
                 self.forget_stack(batch, &mut stack.value, now);
             }
         }
+        if op.kind == Kind::Abandon && op.state == State::Complete {
+            self.give_up(batch, op, &mut stack.value, now);
+        }
+        self.end_definition(batch, op, &mut stack.value, now).await?;
         match stack.value.deleting {
             // A delete waited for this; it has the stack from now on, and goes on showing DELETE.
             Some(deleting) => {
                 stack.value.busy = Some(deleting);
                 batch.set_timer(Timer::Advance(project.clone(), deleting).id(), At::NOW);
             }
-            None => show(batch, &mut stack.value, Shown::new(action, status, reason), now)?,
+            None if op.kind == Kind::Update && status == Status::Failed => {
+                self.show_failed_update(batch, op, &mut stack.value, now)?;
+            }
+            None => {
+                let foreign = |resource: &Resource| self.kinds.get(&resource.kind).is_none();
+                let partly = op.kind == Kind::Check && stack.value.resources.iter().any(foreign);
+                let partly = if partly { ". 'CHECK' not fully supported (see resources)" } else { "" };
+                show(batch, &mut stack.value, Shown::new(action, status, format!("{reason}{partly}")), now)?;
+            }
         }
         put_at(batch, keys::stack(project, op.stack), &stack)
     }

@@ -35,7 +35,7 @@ impl Plan {
         }
         let previews = previews(&plan);
         if !client.json {
-            client.print(&shown(&previews));
+            client.print(&format!("{}{}", shown(&previews), definition(&plan)));
         }
         match previews.iter().map(|(_, preview)| preview.blockers.len()).sum() {
             0 => Ok(()),
@@ -50,6 +50,18 @@ impl Plan {
 fn previews(plan: &Value) -> Vec<(String, Preview)> {
     let resources = plan["resources"].as_object().into_iter().flatten();
     resources.map(|(name, preview)| (output::plain(name), Preview::deserialize(preview).unwrap_or_default())).collect()
+}
+
+/// What the restore would do to the stack's definition.
+fn definition(plan: &Value) -> String {
+    let mut text = String::new();
+    for (key, says) in [("added", "back in the stack"), ("changed", "as it was again"), ("removed", "out of the stack")]
+    {
+        for name in plan["definition"][key].as_array().into_iter().flatten() {
+            text.push_str(&format!("{}: {says}\n", output::text(name)));
+        }
+    }
+    text
 }
 
 fn shown(previews: &[(String, Preview)]) -> String {

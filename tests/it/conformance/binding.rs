@@ -28,6 +28,13 @@ impl Bindings {
         }
     }
 
+    /// From now on a recorded text stands for what another stands for: here two things are one.
+    pub fn alias(&mut self, recorded: &str, other: &str) {
+        if let Some(found) = self.found.get(other).cloned() {
+            self.found.insert(recorded.to_owned(), found);
+        }
+    }
+
     /// A recorded text with our ids in place of the recording's, also where those are written in capitals.
     pub fn apply(&self, text: &str) -> String {
         let mut text = text.to_owned();

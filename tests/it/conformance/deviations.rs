@@ -29,6 +29,9 @@ struct Deviation {
     reason: String,
     /// Absent: in every mode.
     modes: Option<Vec<Mode>>,
+    /// Left to chance, and so no longer true only when nobody says so.
+    #[serde(default)]
+    sometimes: bool,
 }
 
 /// Transcripts that are not replayed.
@@ -88,7 +91,8 @@ impl Deviations {
         for (entry, deviation) in self.deviation.iter().enumerate().filter(|(_, entry)| ours(&entry.modes)) {
             assert!(!deviation.reason.trim().is_empty(), "a deviation needs a reason: {deviation:?}");
             // What occurs anywhere may occur where nothing is judged yet.
-            for at in deviation.at.iter().filter(|at| *at != "any" || !self.any_pending()) {
+            let required = |at: &&String| !deviation.sometimes && (*at != "any" || !self.any_pending());
+            for at in deviation.at.iter().filter(required) {
                 for field in &deviation.fields {
                     if !used.contains(&(entry, at.as_str(), field.as_str())) {
                         complaints.push(format!("deviations.toml: {at} {field} does not occur (any more)"));

@@ -144,6 +144,11 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// Here the thing that the recording knows by this id is the one that it knows by the other.
+    pub fn alias(&mut self, recorded: &str, other: &str) {
+        self.bindings.alias(recorded, other);
+    }
+
     /// Lets what was accepted be done, until the stack is at rest.
     pub async fn settle(&mut self, name: &str, recorded: &str) {
         let path = format!("/stacks/{name}/{recorded}");

@@ -38,7 +38,8 @@ impl App {
         left
     }
 
-    fn operator(&self, command: &[&str]) -> Vec<String> {
+    /// The lines that an operator's command prints.
+    pub fn operator(&self, command: &[&str]) -> Vec<String> {
         let mut arguments: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
         let mut flag = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
         if self.workers.is_empty() {

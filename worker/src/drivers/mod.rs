@@ -1,4 +1,5 @@
 //! The drivers, one resource type a module.
 
 pub mod directory;
+pub mod native;
 pub mod postgresql;

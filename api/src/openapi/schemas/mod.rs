@@ -7,8 +7,10 @@ mod faults;
 mod operations;
 mod snapshots;
 mod stacks;
+mod templates;
 
 pub(crate) use faults::*;
 pub(crate) use operations::*;
 pub(crate) use snapshots::*;
 pub(crate) use stacks::*;
+pub(crate) use templates::*;

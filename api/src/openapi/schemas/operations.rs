@@ -30,6 +30,8 @@ pub(crate) struct Operation {
     snapshot_id: Option<String>,
     safety_snapshot_id: Option<String>,
     reason: Option<String>,
+    /// What an update or a restore does to the stack's definition, or a plan's restore would.
+    definition: Option<Changes>,
     requested_by: String,
     created_at: String,
     started_at: Option<String>,
@@ -42,6 +44,14 @@ pub(crate) struct Operation {
     #[schema(value_type = Option<Object>)]
     plan: Option<Map<String, Value>>,
     steps: Option<Vec<Step>>,
+}
+
+/// Names of resources.
+#[derive(ToSchema)]
+pub(crate) struct Changes {
+    added: Vec<String>,
+    changed: Vec<String>,
+    removed: Vec<String>,
 }
 
 #[derive(ToSchema)]

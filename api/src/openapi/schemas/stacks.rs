@@ -23,6 +23,159 @@ pub(crate) struct StackRequest {
     /// Separated by commas, or a list.
     #[schema(value_type = Option<Object>)]
     tags: Option<Value>,
+    /// The document of an abandoned or exported stack, as text: the stack is made of it, and `template` is not read.
+    adopt_stack_data: Option<String>,
+}
+
+/// What a stack is to be.
+#[derive(ToSchema)]
+pub(crate) struct StackUpdate {
+    /// HOT, as an object or as text in YAML or JSON.
+    #[schema(value_type = Object)]
+    template: Value,
+    #[schema(value_type = Option<Object>)]
+    parameters: Option<Map<String, Value>>,
+    /// An object, or text in YAML or JSON.
+    #[schema(value_type = Option<Object>)]
+    environment: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    files: Option<Map<String, Value>>,
+    /// Kept if not given.
+    timeout_mins: Option<u64>,
+    /// Kept if not given.
+    disable_rollback: Option<bool>,
+    /// Separated by commas, or a list.
+    #[schema(value_type = Option<Object>)]
+    tags: Option<Value>,
+}
+
+/// What of a stack is to change.
+#[derive(ToSchema)]
+pub(crate) struct StackPatch {
+    /// HOT, as an object or as text in YAML or JSON.
+    #[schema(value_type = Option<Object>)]
+    template: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    parameters: Option<Map<String, Value>>,
+    /// Names of parameters that go back to their defaults.
+    clear_parameters: Option<Vec<String>>,
+    /// An object, or text in YAML or JSON.
+    #[schema(value_type = Option<Object>)]
+    environment: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    files: Option<Map<String, Value>>,
+    timeout_mins: Option<u64>,
+    disable_rollback: Option<bool>,
+    /// Separated by commas, or a list.
+    #[schema(value_type = Option<Object>)]
+    tags: Option<Value>,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct StackPreviewed {
+    resource_changes: ResourceChanges,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct ResourceChanges {
+    #[schema(value_type = Vec<Object>)]
+    unchanged: Vec<Value>,
+    #[schema(value_type = Vec<Object>)]
+    updated: Vec<Value>,
+    /// Always empty.
+    #[schema(value_type = Vec<Object>)]
+    replaced: Vec<Value>,
+    #[schema(value_type = Vec<Object>)]
+    added: Vec<Value>,
+    #[schema(value_type = Vec<Object>)]
+    deleted: Vec<Value>,
+}
+
+/// One of these, with any value.
+#[derive(ToSchema)]
+pub(crate) struct ActionRequest {
+    #[schema(value_type = Option<Object>)]
+    suspend: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    resume: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    check: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    cancel_update: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    cancel_without_rollback: Option<Value>,
+}
+
+/// A stack, as it can be adopted. Hidden parameters as `******`.
+#[derive(ToSchema)]
+pub(crate) struct Abandoned {
+    name: String,
+    #[schema(format = Uuid)]
+    id: String,
+    action: String,
+    #[schema(value_type = Object)]
+    environment: Value,
+    #[schema(value_type = Object)]
+    files: Map<String, Value>,
+    status: String,
+    #[schema(value_type = Object)]
+    template: Value,
+    /// By name.
+    #[schema(value_type = Object)]
+    resources: Map<String, Value>,
+    project_id: String,
+    stack_user_project_id: Option<String>,
+    tags: Vec<String>,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct OutputList {
+    outputs: Vec<OutputNamed>,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct OutputNamed {
+    output_key: String,
+    description: String,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct OutputShown {
+    output: Output,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct MetadataShown {
+    #[schema(value_type = Object)]
+    metadata: Map<String, Value>,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct MarkRequest {
+    mark_unhealthy: bool,
+    resource_status_reason: Option<String>,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct EventShown {
+    event: EventInDetail,
+}
+
+#[derive(ToSchema)]
+pub(crate) struct EventInDetail {
+    #[schema(format = Uuid)]
+    id: String,
+    links: Vec<Link>,
+    event_time: String,
+    logical_resource_id: String,
+    resource_name: String,
+    physical_resource_id: String,
+    resource_status: String,
+    resource_status_reason: String,
+    resource_type: String,
+    /// Always empty: they would hold the values of hidden parameters.
+    #[schema(value_type = Object)]
+    resource_properties: Map<String, Value>,
 }
 
 #[derive(ToSchema)]

@@ -6,7 +6,9 @@ use super::world::{Odds, TYPES, World, ask, operation_of, snapshot_of};
 use crate::ids::{OperationId, ProjectId, SnapshotId, StackId};
 use crate::operation::{ItemState, State, Verb};
 use crate::record::Status;
+use crate::store::actions::Action;
 use crate::store::snapshots::{NewRestore, NewSnapshot};
+use crate::store::stacks::{Adopted, NewStack};
 use crate::store::{Error, Settings};
 use crate::types::Consistency;
 
@@ -110,10 +112,17 @@ async fn restored(world: &mut World, stack: StackId, id: SnapshotId) {
 async fn request(world: &mut World, project: &ProjectId, asked: &mut Vec<OperationId>) {
     let stacks = world.calm.list_stacks(project).await.unwrap();
     let live: Vec<_> = stacks.iter().filter(|stack| stack.deleted_at.is_none()).map(|stack| stack.id).collect();
-    let what = world.draw() % 16;
+    let what = world.draw() % 24;
+    let abandoned = stacks.iter().find(|stack| stack.abandoned.is_some()).map(|stack| stack.id);
+    if let (Some(id), 16..18) = (abandoned, what) {
+        let kinds = some_kinds(world);
+        let adopted = Some(Adopted { id: Some(id) });
+        let new = NewStack { adopted, ..super::world::new_stack(["a", "b", "c"][live.len().min(2)], &kinds) };
+        return note(ask!(world, project, create_stack(&new)), asked);
+    }
     if live.len() < 2 && what < 6 {
         let name = ["a", "b", "c"][live.len()];
-        let kinds: Vec<_> = (0..world.draw() % 6).map(|_| TYPES[world.draw() as usize % TYPES.len()]).collect();
+        let kinds = some_kinds(world);
         let new = super::world::new_stack(name, &kinds);
         return note(ask!(world, project, create_stack(&new)), asked);
     }
@@ -139,8 +148,28 @@ async fn request(world: &mut World, project: &ProjectId, asked: &mut Vec<Operati
                 Err(error) => panic!("{error}"),
             }
         }
+        (15 | 16, _) => note(ask!(world, project, abandon_stack(stack)), asked),
+        (17 | 18, _) => {
+            let base = world.calm.find_stack(project, stack).await.unwrap().revision;
+            let kinds = some_kinds(world);
+            let new = super::world::new_update(base, &kinds, world.draw().is_multiple_of(2));
+            note(ask!(world, project, update_stack(stack, &new)), asked);
+        }
+        (19, _) => {
+            let rollback = world.draw().is_multiple_of(2);
+            // What it stops is known already.
+            note(ask!(world, project, cancel_update(stack, rollback)), &mut Vec::new());
+        }
+        (20.., _) => {
+            let action = [Action::Suspend, Action::Resume, Action::Check][world.draw() as usize % 3];
+            note(ask!(world, project, act(stack, action)), asked);
+        }
         _ => {}
     }
+}
+
+fn some_kinds(world: &mut World) -> Vec<&'static str> {
+    (0..world.draw() % 6).map(|_| TYPES[world.draw() as usize % TYPES.len()]).collect()
 }
 
 /// What may be refused, where requests come at any time.
@@ -151,6 +180,8 @@ fn note(answer: Result<crate::record::Answer, Error>, asked: &mut Vec<OperationI
             Error::Busy { .. }
             | Error::SnapshotBusy { .. }
             | Error::NotSupported(_)
+            | Error::Unsupported(_)
+            | Error::Changed(_)
             | Error::Exists(_)
             | Error::NoStack(_)
             | Error::NoSnapshot(_),
@@ -223,7 +254,8 @@ async fn nothing_goes_wrong_and_all_is_well() {
     let events = world.store.list_events(&world.project, stack).await.unwrap();
     let words: Vec<_> = events.iter().map(|event| event.shown.word()).collect();
     assert_eq!(words.last().map(String::as_str), Some("SNAPSHOT_COMPLETE"));
-    assert_eq!(words.iter().filter(|word| *word == "SNAPSHOT_IN_PROGRESS").count(), 5, "{words:?}");
+    // The stack, four resources, and one that no driver protects, which shows it at the end.
+    assert_eq!(words.iter().filter(|word| *word == "SNAPSHOT_IN_PROGRESS").count(), 6, "{words:?}");
     world.assert_clean().await;
     world.assert_outside(&[&world.project.clone()]).await;
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod definition;
 mod life;
 mod line;
 mod outside;

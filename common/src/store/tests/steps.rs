@@ -1,11 +1,12 @@
 //! Each single step of each kind of operation: exactly that one fails for good, dies, is run twice, is given back, or is
 //! in hand when its operation is cancelled. The end must be the right one, and the world fit for use afterwards.
 
-use super::world::{Fate, Odds, Plot, TYPES, World, operation_of};
+use super::world::{Fate, Odds, Plot, TYPES, World, new_update, operation_of};
 use crate::ids::{OperationId, SnapshotId, StackId};
 use crate::operation::{Kind, Operation, State, Verb};
 use crate::record::Status;
 use crate::store::Settings;
+use crate::store::actions::Action;
 use crate::store::snapshots::{NewRestore, NewSnapshot};
 
 const FATES: [Fate; 6] =
@@ -23,7 +24,7 @@ async fn set_up(kind: Kind, plots: &[Plot]) -> (World, StackId, Option<SnapshotI
     }
     let create = world.stack(stack).await.busy.unwrap();
     world.until_ended(create).await;
-    if kind == Kind::Snapshot {
+    if matches!(kind, Kind::Snapshot | Kind::Update | Kind::Check) {
         world.plots = plots.to_vec();
         return (world, stack, None);
     }
@@ -43,6 +44,14 @@ async fn begin(world: &World, kind: Kind, stack: StackId, snapshot: Option<Snaps
         (Kind::Verify, Some(id)) => store.verify_snapshot(&request, stack, id, &[]).await,
         (Kind::SnapshotDelete, Some(id)) => store.delete_snapshot(&request, stack, id).await,
         (Kind::StackDelete, _) => store.delete_stack(&request, stack).await,
+        (Kind::Check, _) => store.act(&request, stack, Action::Check).await,
+        (Kind::Update, _) => {
+            let base = world.stack(stack).await.revision;
+            // The first is what it was, the second and third are others, the last two are new.
+            let kinds =
+                ["T::Plain", "T::Held", "T::Plain", "T::HeldFrozen", "OS::Neutron::Net", "T::Plain", "T::Durable"];
+            store.update_stack(&request, stack, &new_update(base, &kinds, true)).await
+        }
         _ => return world.stack(stack).await.busy.unwrap(),
     };
     operation_of(&answer.unwrap())
@@ -113,6 +122,11 @@ async fn each_step(kind: Kind) {
                 _ => assert_eq!(op.state, State::Complete, "{what}: {reason}"),
             }
             assert_eq!(world.stack(stack).await.busy, None, "{what}");
+            if kind == Kind::Update {
+                let (resources, revision) = if op.state == State::Complete { (7, 1) } else { (TYPES.len(), 0) };
+                let stack = world.stack(stack).await;
+                assert_eq!((stack.resources.len(), stack.revision), (resources, revision), "{what}: all or nothing");
+            }
             fit_for_use(&mut world, stack, &what).await;
         }
     }
@@ -121,6 +135,16 @@ async fn each_step(kind: Kind) {
 #[tokio::test]
 async fn each_step_of_create() {
     each_step(Kind::Create).await;
+}
+
+#[tokio::test]
+async fn each_step_of_an_update() {
+    each_step(Kind::Update).await;
+}
+
+#[tokio::test]
+async fn each_step_of_a_check() {
+    each_step(Kind::Check).await;
 }
 
 #[tokio::test]

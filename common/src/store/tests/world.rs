@@ -14,7 +14,7 @@ use crate::ids::{OperationId, PoolName, ProjectId, ResourceName, SnapshotId, Sta
 use crate::kinds::CutKind;
 use crate::operation::{Item, ItemState, Kind, Operation, State, Verb};
 use crate::queue::Job;
-use crate::record::{Answer, Snapshot, Stack};
+use crate::record::{Answer, Definition, Snapshot, Stack};
 use crate::store::backend::Shards;
 use crate::store::begin::Idempotency;
 use crate::store::faulty::Faulty;
@@ -22,6 +22,7 @@ use crate::store::keys::{Timer, count};
 use crate::store::looks::Look;
 use crate::store::model::Model;
 use crate::store::stacks::NewStack;
+use crate::store::update::NewUpdate;
 use crate::store::{Backend, Begun, Claimed, Ended, Error, Renewed, Request, Settings, Store, backend, decode};
 use crate::types::{Artifact, Consistency, Progress, Resource};
 
@@ -512,7 +513,7 @@ impl World {
         let shard = self.calm.shard(project);
         let counts = [count::running(project), count::waiting(project), count::steps(project)];
         assert_eq!(self.model.counters(shard, &counts).await.unwrap(), [0, 0, 0], "counters");
-        for prefix in ["progress/", "waiting/"] {
+        for prefix in ["progress/", "waiting/", "pending/"] {
             let prefix = format!("{prefix}{project}/");
             let left = self.model.scan(shard, &prefix, None, 10).await.unwrap();
             assert!(left.is_empty(), "left over: {left:?}");
@@ -538,6 +539,8 @@ impl World {
         for stack in live {
             assert_eq!((stack.busy, stack.deleting), (None, None), "{stack:?}");
             for (name, seen) in self.calm.resources_shown(project, stack.id).await.unwrap() {
+                let known = stack.resources.iter().any(|resource| resource.name.as_str() == name);
+                assert!(known, "{name} is shown, and is not of {stack:?}");
                 assert_ne!(seen.shown.status, crate::record::Status::InProgress, "{name}: {seen:?}");
             }
         }
@@ -612,6 +615,7 @@ pub(super) fn new_stack(name: &str, kinds: &[&str]) -> NewStack {
             properties: BTreeMap::new(),
             depends_on: if place % 3 == 2 { vec![named(place - 1)] } else { vec![] },
             pool: PoolName::default(),
+            data: Value::Null,
         })
         .collect();
     NewStack {
@@ -625,6 +629,18 @@ pub(super) fn new_stack(name: &str, kinds: &[&str]) -> NewStack {
         timeout_mins: None,
         disable_rollback: true,
         resources,
+        adopted: None,
+    }
+}
+
+pub(super) fn new_update(base: u64, kinds: &[&str], disable_rollback: bool) -> NewUpdate {
+    let NewStack { description, template, environment, files, parameters, resources, .. } = new_stack("s", kinds);
+    NewUpdate {
+        base,
+        definition: Definition { description, template, environment, files, parameters, resources },
+        tags: vec![],
+        timeout_mins: None,
+        disable_rollback,
     }
 }
 

@@ -73,7 +73,7 @@ async fn full(stage: &mut Stage<'_>) {
     let list: Value = stage.value("397", "/snapshots");
     stage.stack(many.0, many.1, list[0]["data"]["template"].clone()).await;
     for n in 0..list.as_array().unwrap().len() {
-        stage.snapshot(many, None, &format!("s{}", n + 1)).await;
+        stage.snapshot(many, None, &format!("s{n}")).await;
     }
     stage.replay(&["394", "395", "397"]).await;
 }

@@ -79,6 +79,7 @@ impl Harness {
             properties: serde_json::from_value(self.properties.clone()).unwrap(),
             depends_on: Vec::new(),
             pool: Default::default(),
+            data: Default::default(),
         };
         Ctx {
             step,
@@ -86,6 +87,7 @@ impl Harness {
             stack: self.stack,
             snapshot: Some(SnapshotId::random()),
             resource: Arc::new(resource),
+            current: None,
             checkpoint: Value::Null,
             progress: Progress::default(),
             cancel: CancellationToken::new(),
