@@ -24,7 +24,7 @@ const fn reader_or_server(name: &'static str) -> Rule {
 }
 
 const fn admin(name: &'static str) -> Rule {
-    Rule { name, role: Role::Admin }
+    Rule { name, default: "rule:context_is_admin" }
 }
 
 pub(crate) const BUILD_INFO: Rule = reader("build_info:build_info");
