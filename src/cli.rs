@@ -121,6 +121,8 @@ pub enum OperationVerb {
     Show(operation::show::Show),
     /// Stop an operation
     Cancel(operation::cancel::Cancel),
+    /// List what a restore that did not come to its end did and did not
+    Files(operation::files::Files),
 }
 
 /// The flags of everything that has a configuration; each is also a key of the file and a variable.

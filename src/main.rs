@@ -110,5 +110,6 @@ async fn operation(target: Target, verb: OperationVerb) -> Result<(), Failure> {
         OperationVerb::List(verb) => verb.run(&client).await,
         OperationVerb::Show(verb) => verb.run(&client).await,
         OperationVerb::Cancel(verb) => verb.run(&client).await,
+        OperationVerb::Files(verb) => verb.run(&client).await,
     }
 }

@@ -70,6 +70,7 @@ const BUILT_IN: &[Kind] = &[
         properties: &[
             ("exclude", Property::Texts, Required::No),
             ("unreadable", Property::OneOf(&["fail", "skip"]), Required::No),
+            ("owners", Property::OneOf(&["restore", "skip"]), Required::No),
             ("pool", Property::Text, Required::No),
         ],
     },

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,8 @@ impl Default for Settings {
 
 /// How long a list of live workers is believed.
 const WORKERS_FRESH: Duration = Duration::from_secs(2);
+/// A pump that is woken again and again reads the timers no more often: what came due meanwhile is taken in one commit.
+const GATHER: Duration = Duration::from_millis(5);
 /// How soon a job is tried again when the broker is away.
 const BROKER_AWAY: Duration = Duration::from_secs(1);
 
@@ -77,6 +80,7 @@ impl Pump {
         let mut acts = JoinSet::new();
         while !token.is_cancelled() {
             woken.mark_unchanged();
+            let read = Instant::now();
             match self.store.due(self.settings.limit).await {
                 Ok(dues) => {
                     calm.back(&self.store).await;
@@ -99,6 +103,7 @@ impl Pump {
                 _ = woken.changed() => {}
                 _ = connected.changed() => {}
             }
+            tokio::time::sleep(GATHER.saturating_sub(read.elapsed())).await;
         }
         while acts.join_next().await.is_some() {}
     }
@@ -119,9 +124,12 @@ impl Pump {
                 None => {}
             }
         }
-        for (shard, dues) in items {
-            // Taken before the heads are read again, so that nothing is looked at twice.
-            match self.store.look_at_items(shard, dues).await {
+        // All shards at once: what is looked at late, another process has taken by then. And taken before the heads are
+        // read again, so that nothing is looked at twice.
+        let looks =
+            items.into_iter().map(|(shard, dues)| async move { (shard, self.store.look_at_items(shard, dues).await) });
+        for (shard, looks) in join_all(looks).await {
+            match looks {
                 Ok(looks) => {
                     for look in looks {
                         let Ok(permit) = Arc::clone(&self.limit).acquire_owned().await else { return };

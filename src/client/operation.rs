@@ -1,6 +1,7 @@
 //! Operations: what runs, how far it is, and stopping it.
 
 pub mod cancel;
+pub mod files;
 pub mod list;
 pub mod show;
 

@@ -139,7 +139,9 @@ impl Display {
                 for step in &operation.steps {
                     let key = (output::plain(step.name()), step.verb.clone());
                     let waits = !step.running() && !step.ended();
-                    if waits || seen.get(&key) == Some(&step.state) {
+                    // The whole stack has nothing to do in most stages.
+                    let idle = step.resource.is_none() && step.state == "skipped";
+                    if waits || idle || seen.get(&key) == Some(&step.state) {
                         continue;
                     }
                     eprintln!("{}", line(step));

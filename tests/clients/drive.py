@@ -245,7 +245,7 @@ def a_snapshot_is_taken_listed_and_shown():
     row = next(row for row in read('stack', 'snapshot', 'list', 'one') if row['name'] == 'before')
     equal((row['id'], row['action'], row['status']), (STATE['before'], 'CREATE', 'COMPLETE'))
     equal(row['status_reason'], 'Stack SNAPSHOT completed successfully')
-    shown = read('stack', 'snapshot', 'show', 'one', STATE['before'])
+    shown = read('stack', 'snapshot', 'show', 'one', STATE['before'])['snapshot']
     equal((shown['status'], shown['data']['name']), ('COMPLETE', 'one'))
     equal(set(shown['data']['resources']), {'one', 'secret', 'value', 'nothing'})
     assert 'hushed' not in json.dumps(shown), 'a hidden parameter is shown'

@@ -70,25 +70,68 @@ async fn a_plan_says_what_a_restore_does_and_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn serve_killed_in_the_middle_goes_on_where_it_was() {
+    const FILES: usize = 100;
     let mut app = App::embedded().await;
     let tree = app.root().join("tree");
-    std::fs::create_dir(&tree).unwrap();
+    super::workers::large(&tree, FILES);
     sample::build(&tree, 5, SIZE).unwrap();
     let stack = app.stack("s", &tree).await;
     let before = sample::manifest(&tree).unwrap();
     let (made, operation) = app.change(Method::POST, &format!("{stack}/snapshots"), Some(json!({}))).await;
-    app.api.kill();
-    app.start_again().await;
-    app.completes(&operation).await;
+    let data = app.dir.path().join("data/vault/default/data");
+    app.until("bytes are in the vault", async |_| packs(&data) > 0).await;
+    killed_and_started(&mut app, &operation).await;
+
     sample::damage(&tree, 6).unwrap();
+    for number in 0..FILES {
+        let file = tree.join(format!("f{number}"));
+        let _ = std::fs::remove_file(&file);
+        let _ = std::fs::remove_dir_all(&file);
+        std::fs::write(file, "damaged").unwrap();
+    }
     let id = made["id"].as_str().unwrap();
     let (_, operation) = app.change(Method::POST, &format!("{stack}/snapshots/{id}/restore"), None).await;
-    app.running(&operation, "restore").await;
-    app.api.kill();
-    app.start_again().await;
-    app.completes(&operation).await;
+    let restored =
+        || (0..FILES).filter(|n| std::fs::metadata(tree.join(format!("f{n}"))).is_ok_and(|m| m.len() > 7)).count();
+    app.until("some files are restored", async |_| restored() > 2).await;
+    killed_and_started(&mut app, &operation).await;
     assert_eq!(sample::compare(&before, &tree).unwrap(), []);
     assert!(app.api.stop().await);
+}
+
+/// SIGKILL while the operation runs; the next process brings it to its end.
+async fn killed_and_started(app: &mut App, operation: &str) {
+    app.api.kill();
+    app.start_again().await;
+    let op = app.get(&format!("/operations/{operation}")).await["operation"].clone();
+    assert_eq!(op["state"], "running", "it was over before the kill: nothing is shown: {op:#}");
+    app.completes(operation).await;
+}
+
+/// A copy that ends in time ends; one that does not is given back, and goes on in the next process.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_lets_a_copy_end_or_hands_it_back() {
+    for (shutdown, fence) in [("60s", 1), ("1s", 2)] {
+        let mut app = App::embedded_with(&format!("[worker]\nshutdown = '{shutdown}'\n")).await;
+        let tree = app.root().join("tree");
+        super::workers::large(&tree, 150);
+        let stack = app.stack("s", &tree).await;
+        let (_, operation) = app.change(Method::POST, &format!("{stack}/snapshots"), Some(json!({}))).await;
+        let data = app.dir.path().join("data/vault/default/data");
+        app.until("bytes are in the vault", async |_| packs(&data) > 0).await;
+        assert!(app.api.stop().await, "{}", app.log());
+        app.start_again().await;
+        let ended = app.completes(&operation).await;
+        let copy = ended["steps"].as_array().unwrap().iter().find(|step| step["resource"] == "data").unwrap();
+        assert_eq!((&copy["fence"], &copy["attempt"]), (&json!(fence), &json!(0)), "shutdown {shutdown}: {copy}");
+    }
+}
+
+/// How many packs there are below a vault's `data`.
+fn packs(data: &std::path::Path) -> usize {
+    let inside =
+        |dir: &std::path::Path| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    inside(data).flat_map(|dir| inside(&dir).collect::<Vec<_>>()).filter(|path| path.is_file()).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]

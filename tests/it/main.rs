@@ -5,11 +5,13 @@
 mod client;
 mod config;
 mod conformance;
+mod faults;
 mod flow;
 mod heat;
 mod lanes;
 mod native;
 mod operator;
+mod several;
 mod stacks;
 mod support;
 mod workers;

@@ -26,11 +26,8 @@ fn with_snapshot_but(left_out: Option<&str>) -> (Serve, sample::Manifest) {
     if let Some(name) = left_out {
         std::fs::remove_dir_all(tree.join(name)).unwrap();
     }
-    let template = serve.dir.path().join("web.yaml");
-    let text =
-        "heat_template_version: 2016-10-14\nresources:\n  tree:\n    type: Stacksnap::Directory\n    external_id: ";
-    std::fs::write(&template, format!("{text}{}\n", tree.display())).unwrap();
-    serve.client(&["stack", "create", "web", "-t", template.to_str().unwrap(), "--wait"]).exits(0);
+    let resources = format!("  tree:\n    type: Stacksnap::Directory\n    external_id: {}", tree.display());
+    serve.stack("web", &resources).exits(0);
     serve.client(&["snapshot", "create", "web", "--name", "before", "--wait"]).exits(0);
     let was = sample::manifest(&tree).unwrap();
     (serve, was)

@@ -31,7 +31,7 @@ pub fn large(tree: &Path, megabytes: usize) {
 
 /// A first snapshot makes the vault and the queues: RabbitMQ 3.10 loses a quorum queue for good if it is killed within a
 /// moment of its declaration, and a worker that is paused while it makes a vault keeps others from making it.
-async fn warm(app: &App) {
+pub async fn warm(app: &App) {
     let tree = app.root().join("warm");
     std::fs::create_dir(&tree).unwrap();
     let stack = app.stack("warm", &tree).await;

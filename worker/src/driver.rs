@@ -1,6 +1,6 @@
 //! `Driver`: the code that knows one resource type, and the laws that every driver keeps.
 //!
-//! `drivers/contract.rs` checks these laws for each of them:
+//! `drivers/contract` checks these laws for each of them:
 //!
 //! - **Twice is once.** Each method may be called again for the same step, by this process or another, after any crash,
 //!   and leaves one effect. Every external effect carries [`Ctx::step`] and is looked for before it is made again
@@ -185,6 +185,12 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Makes the resource what it was. Called again after a crash, it finishes what it began.
     async fn restore(&self, ctx: &Ctx, artifact: &Artifact) -> Result<Outcome<Preview>, Error>;
+
+    /// Of a restore that has just failed or was stopped: what was done and what was not, for a person. `Null`: nothing
+    /// was touched, or it can't be told. Kept with the step; at most some thousand lines.
+    async fn half_restored(&self, _ctx: &Ctx) -> Value {
+        Value::Null
+    }
 
     /// Removes what the step `made_by` left, whether an artifact was recorded or not. What is not there is fine.
     async fn discard(&self, ctx: &Ctx, made_by: StepId, artifact: Option<&Artifact>) -> Result<Outcome<()>, Error>;

@@ -1,12 +1,16 @@
 //! Intake: a free slot, then a delivery, then the claim, then the ack.
 //!
 //! An intake consumes only while it holds a free slot for what it may be given: from the queues of all its lanes and
-//! pools at once, so that a slot never waits for one of them while another has work. After a claim it looks for the next
-//! slot; if there is none it cancels its consumers, waits until the broker has agreed, and only then acks: so a busy
-//! worker holds no delivery that another could have. When a slot frees it consumes again.
+//! pools at once, so that a slot never waits for one of them while another has work. After a claim the step is begun, and
+//! the intake looks for the next slot; if there is none it cancels its consumers, waits until the broker has agreed, and
+//! only then acks: so a busy worker holds no delivery that another could have. When a slot frees it consumes again.
+//!
+//! Most steps of the short lanes end at once, and cancelling and consuming cost the broker more than such a step does.
+//! So an intake with one consumer first waits a moment for a slot, with the delivery of the step that was just claimed
+//! not acked yet: at a prefetch of 1 the broker hands out nothing more meanwhile.
 //!
 //! The delivery is acked when the claim is recorded, not when the work is done: RabbitMQ closes the channel of a consumer
-//! that holds a delivery for long. From then on the lease says whose the step is.
+//! that holds a delivery for long. From the claim on the lease says whose the step is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +25,8 @@ use crate::slots::{CopyRight, Group, Slot};
 
 /// How long to wait before consuming again when the store or the broker refused.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long a slot is waited for before the consumers are cancelled.
+const LINGER: Duration = Duration::from_millis(100);
 
 /// Takes steps of a group of lanes, of all pools, until `token` is cancelled.
 pub(crate) async fn run(shared: Arc<Shared>, group: Group, token: CancellationToken) {
@@ -86,7 +92,8 @@ impl Intake<'_> {
             if lane == Lane::Data {
                 slot = slot.with(self.right.take());
             }
-            let next = if token.is_cancelled() { None } else { self.shared.slots.try_take(self.group) };
+            self.shared.tasks.spawn(step(Arc::clone(self.shared), claimed, slot));
+            let next = if token.is_cancelled() { None } else { self.next_slot(token).await };
             if next.is_none() {
                 self.close(None).await;
             } else if lane == Lane::Data {
@@ -97,11 +104,24 @@ impl Intake<'_> {
                 }
             }
             delivery.ack().await;
-            self.shared.tasks.spawn(step(Arc::clone(self.shared), claimed, slot));
             match next {
                 Some(free) => slot = free,
                 None => return Ok(()),
             }
+        }
+    }
+
+    /// A slot for the delivery after this one, if there is one now or in a moment. Several consumers are not kept waiting:
+    /// another of them may be handed something that a second worker has a slot for.
+    async fn next_slot(&mut self, token: &CancellationToken) -> Option<Slot> {
+        if self.consumers.len() > 1 {
+            return self.shared.slots.try_take(self.group);
+        }
+        tokio::select! {
+            biased;
+            slot = self.shared.slots.take(self.group) => slot,
+            () = token.cancelled() => None,
+            () = tokio::time::sleep(LINGER) => None,
         }
     }
 

@@ -69,7 +69,7 @@ pub struct Settings {
     pub slots: Counts,
     /// How often a lease is renewed; less than half its length.
     pub renew: Duration,
-    /// How long steps in hand may take to be handed back at shutdown.
+    /// How long steps in hand may go on at shutdown; those that have not ended then are handed back.
     pub shutdown: Duration,
     pub housekeeping: housekeeping::Settings,
 }
@@ -106,7 +106,11 @@ impl Shared {
     }
 }
 
-/// Works until `token` is cancelled; then takes nothing more, hands back what it has in hand, and returns.
+/// How long handing back may take: a driver sees a cancel within a second, and one commit follows.
+const HAND_BACK: Duration = Duration::from_secs(4);
+
+/// Works until `token` is cancelled; then takes nothing more, lets what it has in hand end, hands back what does not end in
+/// time, and returns.
 pub async fn run(deps: Deps, settings: Settings, token: CancellationToken) -> Result<(), store::Error> {
     let now = deps.store.now().await?;
     let me = record::Worker {
@@ -149,10 +153,13 @@ pub async fn run(deps: Deps, settings: Settings, token: CancellationToken) -> Re
 
     intakes.close();
     intakes.wait().await;
-    shared.hand_back.cancel();
     shared.tasks.close();
     if tokio::time::timeout(shared.settings.shutdown, shared.tasks.wait()).await.is_err() {
-        tracing::warn!(left = shared.tasks.len(), "steps did not end in time; their leases will");
+        tracing::info!(steps = shared.tasks.len(), "handing back what has not ended");
+        shared.hand_back.cancel();
+        if tokio::time::timeout(HAND_BACK, shared.tasks.wait()).await.is_err() {
+            tracing::warn!(left = shared.tasks.len(), "steps did not end in time; their leases will");
+        }
     }
     let _ended = tokio::join!(beats, tidies, grants);
     heartbeat::gone(&shared).await;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use stacksnap_common::metrics;
+use stacksnap_common::operation::Verb;
 use stacksnap_common::store::{self, Claimed, Ended, Renewed};
 use tokio_util::sync::CancellationToken;
 
@@ -33,7 +34,7 @@ pub(crate) async fn step(shared: Arc<Shared>, claimed: Claimed, slot: Slot) {
 }
 
 /// One run of one step. Returns the copy to go on with, if the step was a cut that is held.
-async fn one(shared: &Arc<Shared>, claimed: Claimed, session: Option<Session>) -> Option<(Claimed, Session)> {
+async fn one(shared: &Arc<Shared>, mut claimed: Claimed, session: Option<Session>) -> Option<(Claimed, Session)> {
     let began = Instant::now();
     let (verb, lane) = (claimed.verb, claimed.lane());
     let _running = metrics::step_running(lane);
@@ -56,7 +57,12 @@ async fn one(shared: &Arc<Shared>, claimed: Claimed, session: Option<Session>) -
     };
     let (ended, session) = match ran {
         Ok(verbs::Ran { ended, session }) => (ended, session),
-        Err(error) => (failed(error, &claimed, &ctx, &stopped, shared), None),
+        Err(error) => {
+            if claimed.verb == Verb::Restore && !ctx.lease.is_lost() {
+                claimed.item.result = verbs::half_restored(shared, &ctx).await;
+            }
+            (failed(error, &claimed, &ctx, &stopped, shared), None)
+        }
     };
     let outcome = outcome(&ended);
     let copy = record(shared, &claimed, &lease, ended).await;

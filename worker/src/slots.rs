@@ -91,14 +91,15 @@ impl Slots {
         }
     }
 
-    /// How many intakes a group is given, each with its own slot and one delivery at most.
+    /// How many intakes a group is given, each with its own slot and one delivery at most. Claims are what takes time in
+    /// the short lanes, so there are many at once; where bytes move, one intake feeds several slots.
     pub fn intakes(&self, group: Group) -> usize {
-        let slots = match group {
+        let intakes = match group {
             Group::Control => self.counts.control,
             Group::Cut => self.counts.cut,
-            Group::Bytes => self.counts.data,
+            Group::Bytes => self.counts.data / 4,
         };
-        (slots / 4).clamp(1, 16)
+        intakes.clamp(1, 16)
     }
 
     /// Waits for a slot. `None` never comes: nobody closes a semaphore here.

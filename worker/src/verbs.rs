@@ -195,6 +195,14 @@ pub(crate) fn previewed(claimed: &Claimed, preview: Preview) -> Ran {
     done(None, to_value(&preview))
 }
 
+/// What a restore that has not come to its end did and did not.
+pub(crate) async fn half_restored(shared: &Shared, ctx: &Ctx) -> Value {
+    match shared.drivers.get(&ctx.resource.kind) {
+        Some(driver) => driver.half_restored(ctx).await,
+        None => Value::Null,
+    }
+}
+
 /// Removes what every step that tried left behind, recorded or not.
 async fn discard(ctx: &Ctx, claimed: &Claimed, driver: &dyn Driver) -> Result<Ran, Error> {
     let artifact = claimed.artifact.as_ref().filter(|artifact| artifact.protected);

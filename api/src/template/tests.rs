@@ -15,7 +15,6 @@ fn with(template: &Value, environment: &Value, parameters: &Value) -> Result<Par
         before: &[],
         project: &"p".parse().unwrap(),
         resources: 100,
-        before: &[],
     };
     parse(&given, &Kinds::default())
 }

@@ -86,6 +86,15 @@ impl Kind {
         matches!(self, Kind::Update | Kind::Restore | Kind::Plan)
     }
 
+    /// What a reason calls it: Heat's word, or one in Heat's style.
+    pub(crate) fn in_reasons(self) -> &'static str {
+        self.action().unwrap_or(match self {
+            Kind::Plan => "PLAN",
+            Kind::Verify => "VERIFY",
+            _ => "DELETE",
+        })
+    }
+
     /// Nothing else may change the stack while it runs. The others are exclusive for their snapshot.
     pub fn holds_stack(self) -> bool {
         self.action().is_some()

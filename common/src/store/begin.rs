@@ -121,6 +121,7 @@ impl Store {
                         project = %operation.project, operation = %operation.id, kind = operation.kind.as_str(),
                         stack = %operation.stack, state = operation.state.as_str(), "operation accepted"
                     );
+                    crate::metrics::operation_started(operation.kind.as_str());
                     return Ok(answer);
                 }
                 Err(backend::Error::Conflict(on)) => {

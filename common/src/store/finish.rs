@@ -295,7 +295,7 @@ impl Run<'_> {
                         (read.value, read.version)
                     }
                 };
-                let action = op.kind.action().unwrap_or("OPERATION");
+                let action = op.kind.in_reasons();
                 if machine::stop(&mut op, Stop::Failed { reason: format!("Resource {action} failed: {named}") }) {
                     let key = keys::operation(&op.project, op.id);
                     require_version(batch, key.clone(), version);

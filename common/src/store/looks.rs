@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
+
 use super::backend::{At, Due, Precondition, Shard};
 use super::keys::{self, Timer};
 use super::{Ended, Error, Store, backend, decode};
@@ -81,15 +83,32 @@ impl Store {
     }
 
     /// Takes timers of one shard, each to be due again after so many milliseconds; returns those that were got, with
-    /// their new times. All in one commit, and one by one if another process got any of them.
+    /// their new times.
+    ///
+    /// All in one commit. If another process got any of them, those that still stand are tried once more together, and
+    /// only then one by one: several processes see the same timers all the time.
     async fn take_all(&self, shard: Shard, takes: &[(Due, u64)]) -> Result<Vec<Due>, Error> {
         match self.take_together(shard, takes).await {
             Err(Error::Backend(backend::Error::Conflict(_))) if takes.len() > 1 => {}
             Err(Error::Backend(backend::Error::Conflict(_))) => return Ok(Vec::new()),
             other => return other,
         }
+        let stands = try_join_all(takes.iter().map(|(due, _)| self.backend.timer(shard, &due.id))).await?;
+        let left: Vec<_> = takes
+            .iter()
+            .zip(stands)
+            .filter(|((due, _), at)| *at == Some(due.at))
+            .map(|(take, _)| take.clone())
+            .collect();
+        if left.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.take_together(shard, &left).await {
+            Err(Error::Backend(backend::Error::Conflict(_))) => {}
+            other => return other,
+        }
         let mut got = Vec::new();
-        for take in takes {
+        for take in &left {
             match self.take_together(shard, std::slice::from_ref(take)).await {
                 Ok(taken) => got.extend(taken),
                 Err(Error::Backend(backend::Error::Conflict(_))) => {}

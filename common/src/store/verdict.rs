@@ -217,7 +217,7 @@ impl Store {
                 self.failures(op, clears).await?
             }
         };
-        let action = op.kind.action().unwrap_or("OPERATION");
+        let action = op.kind.in_reasons();
         let unchanged = if op.kind == Kind::Update {
             "; the stack's definition is what it was before: correct what is named here, and update it again"
         } else {

@@ -45,7 +45,7 @@ impl Process {
     /// SIGTERM; whether it ended with status 0 in time.
     pub async fn stop(&mut self) -> bool {
         self.signal(rustix::process::Signal::TERM);
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + Duration::from_secs(60);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.success();
@@ -74,6 +74,8 @@ pub struct App {
     pub project: String,
     http: Client,
     pub(super) flags: Vec<String>,
+    /// What the workers' configuration file has beside the vault.
+    config: String,
 }
 
 pub fn free_port() -> u16 {
@@ -83,13 +85,23 @@ pub fn free_port() -> u16 {
 impl App {
     /// Everything in one process, on the embedded store and queue.
     pub async fn embedded() -> Self {
-        Self::start(None, None, 0, &[]).await
+        Self::embedded_with("").await
+    }
+
+    /// The same with a configuration file.
+    pub async fn embedded_with(config: &str) -> Self {
+        Self::start(None, None, 0, &[], config).await
     }
 
     /// An API and workers on servers of their own.
     pub async fn distributed(workers: usize, worker_flags: &[&str]) -> Self {
+        Self::distributed_with(workers, worker_flags, "").await
+    }
+
+    /// The same with more in the workers' configuration file.
+    pub async fn distributed_with(workers: usize, worker_flags: &[&str], config: &str) -> Self {
         let (redis, rabbit) = tokio::join!(RedisServer::start(), RabbitServer::start());
-        Self::start(Some(redis), Some(rabbit), workers, worker_flags).await
+        Self::start(Some(redis), Some(rabbit), workers, worker_flags, config).await
     }
 
     async fn start(
@@ -97,6 +109,7 @@ impl App {
         rabbit: Option<RabbitServer>,
         workers: usize,
         worker_flags: &[&str],
+        config: &str,
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("root");
@@ -111,6 +124,10 @@ impl App {
             std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
             flag("--redis", redis.url());
             flag("--amqp", rabbit.url());
+        } else {
+            let file = dir.path().join("serve.toml");
+            std::fs::write(&file, config).unwrap();
+            flag("--config", file.display().to_string());
         }
         let role = if redis.is_some() { "api" } else { "serve" };
         let mut arguments = vec![role.to_owned(), "--listen".to_owned(), format!("127.0.0.1:{port}")];
@@ -127,6 +144,7 @@ impl App {
             http: Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
             dir,
             flags,
+            config: config.to_owned(),
         };
         for _ in 0..workers {
             app.add_worker(worker_flags);
@@ -143,7 +161,8 @@ impl App {
         let number = self.workers.len();
         let config = self.dir.path().join("worker.toml");
         let text = format!(
-            "[vault]\npath = {:?}\nmaster_key_file = {:?}\n",
+            "{}\n[vault]\npath = {:?}\nmaster_key_file = {:?}\n",
+            self.config,
             self.dir.path().join("vault"),
             self.dir.path().join("master.key")
         );

@@ -4,4 +4,5 @@ pub mod app;
 pub mod awkward;
 pub mod cli;
 mod leftovers;
+pub mod postgres;
 pub mod serve;

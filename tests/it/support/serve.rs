@@ -1,5 +1,6 @@
 //! `serve` as a person starts it, and the built-in client and the operator's commands beside it.
 
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -12,26 +13,41 @@ pub struct Serve {
     child: Child,
     pub dir: TempDir,
     port: u16,
+    /// Whom it runs as, if not as this process.
+    user: Option<u32>,
 }
 
 impl Serve {
     /// Starts it on a new data directory; the directory `root` beside that may be protected.
     pub fn start() -> Self {
+        Self::start_with("", None)
+    }
+
+    /// The same with a configuration file, and as another user, whose the directories then are.
+    pub fn start_with(config: &str, user: Option<u32>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("root")).unwrap();
+        std::fs::write(dir.path().join("stacksnap.toml"), config).unwrap();
+        for path in [dir.path().to_owned(), dir.path().join("root")] {
+            std::os::unix::fs::chown(path, user, user).unwrap();
+        }
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Self::spawn(&dir, port);
-        let serve = Self { child, dir, port };
+        let child = Self::spawn(&dir, port, user);
+        let serve = Self { child, dir, port, user };
         serve.until_ready();
         serve
     }
 
-    fn spawn(dir: &TempDir, port: u16) -> Child {
+    fn spawn(dir: &TempDir, port: u16, user: Option<u32>) -> Child {
         let (listen, root) = (format!("127.0.0.1:{port}"), dir.path().join("root"));
         let arguments =
             ["serve", "--listen", &listen, "--data-dir", "data", "--directory-root", root.to_str().unwrap()];
         let log = std::fs::File::options().create(true).append(true).open(dir.path().join("log")).unwrap();
-        cli::command(&arguments).current_dir(dir).stdout(Stdio::null()).stderr(log).spawn().unwrap()
+        let mut command = cli::command(&[&arguments[..], &["--config", "stacksnap.toml"]].concat());
+        if let Some(user) = user {
+            command.uid(user).gid(user);
+        }
+        command.current_dir(dir).stdout(Stdio::null()).stderr(log).spawn().unwrap()
     }
 
     fn until_ready(&self) {
@@ -50,6 +66,17 @@ impl Serve {
         self.dir.path().join("data")
     }
 
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap()
+    }
+
+    /// Makes a stack of these resources (YAML, below `resources:`), and waits for it.
+    pub fn stack(&self, name: &str, resources: &str) -> Ran {
+        let template = self.dir.path().join(format!("{name}.yaml"));
+        std::fs::write(&template, format!("heat_template_version: 2016-10-14\nresources:\n{resources}\n")).unwrap();
+        self.client(&["stack", "create", name, "-t", template.to_str().unwrap(), "--wait"])
+    }
+
     /// A command of the client.
     pub fn client(&self, arguments: &[&str]) -> Ran {
         let url = format!("http://127.0.0.1:{}", self.port);
@@ -58,7 +85,7 @@ impl Serve {
 
     /// An operator's command on the same data directory.
     pub fn operator(&self, arguments: &[&str]) -> Ran {
-        let arguments = [arguments, &["--data-dir", "data"]].concat();
+        let arguments = [arguments, &["--data-dir", "data", "--config", "stacksnap.toml"]].concat();
         cli::ended(cli::command(&arguments).current_dir(&self.dir).output().unwrap())
     }
 
@@ -70,7 +97,7 @@ impl Serve {
     }
 
     pub fn resume(&mut self) {
-        self.child = Self::spawn(&self.dir, self.port);
+        self.child = Self::spawn(&self.dir, self.port, self.user);
         self.until_ready();
     }
 }

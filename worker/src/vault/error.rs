@@ -18,7 +18,7 @@ pub enum Error {
     /// What was read is not what was written.
     #[error("the vault is damaged: {0}")]
     Damaged(String),
-    #[error("the vault is full: {0}; free or add space, or run a prune")]
+    #[error("the vault is full: {0}; free or add space there")]
     NoSpace(String),
     /// The storage refuses this worker's user or credentials.
     #[error("the vault may not be used: {0}; check its owner and mode, or the credentials")]

@@ -11,7 +11,7 @@
 //! - **Exclusion**: an flock in the control directory ([`control`]), per-run temporary names, and the lease before each
 //!   rename. Adoption is the vault's: an entry carries the step.
 //! - **Cancel**: a copy leaves nothing. A restore stops between two entries, each of which is old or new as a whole; what
-//!   was done and what was not is kept ([`Directory::files`]), and a restore of the same or another snapshot goes on from
+//!   was done and what was not is kept ([`Driver::half_restored`]), and a restore of the same or another snapshot goes on from
 //!   there.
 //! - **Reach**: only below the roots that the operator allows for the project; no link is followed, no mount crossed.
 //!
@@ -48,7 +48,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use stacksnap_common::ids::StepId;
 use stacksnap_common::types::{Artifact, Consistency, Preview, Resource, Verdict};
 use tokio_util::sync::DropGuard;
@@ -66,7 +66,7 @@ use crate::vault::{EntryId, Label, Stored, Vault, Work};
 
 pub use self::policy::AllowedRoot;
 pub use self::properties::Properties;
-pub use self::restore::record::FileState;
+pub use self::restore::record::{FileState, Half};
 
 /// The resource type.
 pub const KIND: &str = "Stacksnap::Directory";
@@ -100,24 +100,9 @@ impl Directory {
         Self { roots: Arc::new(settings.roots), control: Control::new(settings.control) }
     }
 
-    /// What the restore step `step` of this resource did and did not, after it failed or was cancelled: from path
-    /// number `after` on, at most `limit` of them. `None` if it is not known here: it never began, it is done, or a later
-    /// restore of the same directory is. Blocks.
-    pub fn files(
-        &self,
-        project: &stacksnap_common::ids::ProjectId,
-        resource: &Resource,
-        step: StepId,
-        after: u64,
-        limit: usize,
-    ) -> Result<Option<Vec<FileState>>, Error> {
-        let place = place(&self.roots, project, resource)?;
-        restore::record::files(&self.control.restores(&place), step, after, limit)
-            .map_err(|error| errors::control(&error))
-    }
-
     /// What every method begins with.
     fn job(&self, ctx: &Ctx) -> Result<Job, Error> {
+        ctx.go_on()?;
         let properties = Properties::parse(&ctx.resource.properties).map_err(Error::Permanent)?;
         Ok(Job {
             place: place(&self.roots, &ctx.project, &ctx.resource)?,
@@ -142,7 +127,7 @@ impl Directory {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let since = job.ctx.checkpoint.get("waiting_since").and_then(serde_json::Value::as_u64);
+        let since = job.ctx.checkpoint.get("waiting_since").and_then(Value::as_u64);
         let since = since.unwrap_or(job.ctx.now.0);
         if job.ctx.now.0.saturating_sub(since) > PATIENCE.as_millis() as u64 {
             return Err(Error::transient(format!(
@@ -326,6 +311,19 @@ impl Driver for Directory {
         Ok(Outcome::Done(done.await?))
     }
 
+    async fn half_restored(&self, ctx: &Ctx) -> Value {
+        let Ok(place) = place(&self.roots, &ctx.project, &ctx.resource) else { return Value::Null };
+        let (restores, step) = (self.control.restores(&place), ctx.step);
+        let half = blocking(move || restore::record::half(&restores, step).map_err(|error| errors::control(&error)));
+        match half.await {
+            Ok(half) => half.map_or(Value::Null, |half| json!(half)),
+            Err(error) => {
+                tracing::warn!(%step, %error, "what a restore did and did not can't be told");
+                Value::Null
+            }
+        }
+    }
+
     async fn discard(&self, ctx: &Ctx, made_by: StepId, artifact: Option<&Artifact>) -> Result<Outcome<()>, Error> {
         let vault = ctx.vault.vault(&ctx.project).await?;
         for entry in vault.find(made_by).await? {
@@ -372,7 +370,7 @@ fn work(ctx: &Ctx) -> Work {
 fn wait<T>(later: Outcome<()>) -> Outcome<T> {
     match later {
         Outcome::Later { after, checkpoint } => Outcome::Later { after, checkpoint },
-        Outcome::Done(()) => Outcome::Later { after: AGAIN, checkpoint: serde_json::Value::Null },
+        Outcome::Done(()) => Outcome::Later { after: AGAIN, checkpoint: Value::Null },
     }
 }
 

@@ -5,12 +5,16 @@
 //! | `exclude` | list of patterns | left out of snapshots, and never touched by a restore (see `exclude`) |
 //! | `unreadable` | `fail` (default), `skip` | what the worker may not read fails the snapshot, or is left out and named |
 //! | `owners` | `restore` (default), `skip` | a restore sets owner and group, or leaves what it writes to the worker's user |
+//! | `pool` | a pool's name | whose workers have the directory; read when the template is |
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::exclude::Excludes;
+
+/// As `stacksnap_common::kinds` has them.
+const NAMES: [&str; 4] = ["exclude", "unreadable", "owners", "pool"];
 
 #[derive(Debug, Clone)]
 pub struct Properties {
@@ -38,12 +42,9 @@ pub(crate) enum Owners {
 impl Properties {
     /// Checks the properties of a `Stacksnap::Directory`. The error says what is wrong with which one.
     pub fn parse(properties: &BTreeMap<String, Value>) -> Result<Self, String> {
-        if let Some(unknown) =
-            properties.keys().find(|key| !matches!(key.as_str(), "exclude" | "unreadable" | "owners"))
-        {
-            return Err(format!(
-                "Stacksnap::Directory has no property {unknown:?}; it has exclude, unreadable and owners"
-            ));
+        if let Some(unknown) = properties.keys().find(|key| !NAMES.contains(&key.as_str())) {
+            let has = NAMES.join(", ");
+            return Err(format!("Stacksnap::Directory has no property {unknown:?}; it has {has}"));
         }
         let patterns = match properties.get("exclude") {
             None | Some(Value::Null) => Vec::new(),
@@ -85,10 +86,19 @@ mod tests {
     }
 
     #[test]
+    fn the_api_lets_through_what_is_taken_here() {
+        let kinds = stacksnap_common::kinds::Kinds::default();
+        let let_through = kinds.get("Stacksnap::Directory").unwrap().properties.iter().map(|(name, ..)| *name);
+        assert_eq!(let_through.collect::<Vec<_>>(), NAMES);
+    }
+
+    #[test]
     fn what_a_template_may_say() {
         let none = parse(serde_json::json!({})).unwrap();
         assert_eq!((none.unreadable, none.owners), (Unreadable::Fail, Owners::Restore));
-        let all = parse(serde_json::json!({"exclude": ["*.tmp"], "unreadable": "skip", "owners": "skip"})).unwrap();
+        let all =
+            parse(serde_json::json!({"exclude": ["*.tmp"], "unreadable": "skip", "owners": "skip", "pool": "host-7"}));
+        let all = all.unwrap();
         assert_eq!((all.unreadable, all.owners), (Unreadable::Skip, Owners::Skip));
         for (wrong, word) in [
             (serde_json::json!({"excludes": []}), "excludes"),

@@ -98,6 +98,8 @@ impl FileReader {
             }
             return Ok(0);
         }
+        #[cfg(test)]
+        super::tests::contract::broken(&self.path, self.at)?;
         let (hole, length) = self.next(most)?;
         // No more than the buffer's length, which is a `usize`.
         let buffer = &mut buffer[..usize::try_from(length).unwrap_or(usize::MAX).min(most as usize)];

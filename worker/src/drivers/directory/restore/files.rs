@@ -25,8 +25,8 @@ use crate::vault::tree::{Entry, Kind};
 
 /// Files that are open at one time, well below the usual limit of 1,024 descriptors.
 const BATCH_FILES: usize = 256;
-/// Bytes after which a batch is written.
-const BATCH_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes after which a batch is written. A group ends with a batch, so it may be larger by this.
+const BATCH_BYTES: u64 = 16 * 1024 * 1024;
 /// Entries after which a group is committed.
 const GROUP_ENTRIES: usize = 8192;
 

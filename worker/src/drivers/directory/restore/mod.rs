@@ -52,8 +52,9 @@ use super::{errors, names};
 use crate::driver::Error;
 use crate::progress::Progress;
 
-/// Bytes that are written before they are put in place: about so much is on disk twice at a time.
-pub(crate) const GROUP_BYTES: u64 = 256 * 1024 * 1024;
+/// Bytes that are written before they are put in place: about so much is on disk twice at a time. The last group is
+/// flushed when there is nothing left to do meanwhile, so a group is small.
+pub(crate) const GROUP_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What a restore is told.
 pub(crate) struct Order<'a, A> {

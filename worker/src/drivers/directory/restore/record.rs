@@ -76,6 +76,20 @@ pub struct FileState {
     pub done: bool,
 }
 
+/// A restore that has not come to its end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Half {
+    /// Paths that are as they were in the snapshot.
+    pub done: u64,
+    /// Paths that are still as they were found.
+    pub left: u64,
+    /// The first thousand of each.
+    pub files: Vec<FileState>,
+}
+
+/// So many paths of each sort are listed.
+const LISTED: u64 = 1000;
+
 pub(crate) struct Record {
     dir: PathBuf,
     writers: [Option<BufWriter<File>>; 3],
@@ -209,35 +223,30 @@ fn word(action: &Action) -> &'static str {
     }
 }
 
-/// What the restore of `step` did and did not, from path number `after` on, at most `limit`; `None` if it is not known
-/// (never begun here, or done).
-pub(crate) fn files(restores: &Path, step: StepId, after: u64, limit: usize) -> io::Result<Option<Vec<FileState>>> {
+/// What the restore of `step` did and did not; `None` if it is not known (never begun here, or done).
+pub(crate) fn half(restores: &Path, step: StepId) -> io::Result<Option<Half>> {
     let dir = restores.join(step.to_string());
-    let state = match fs::read(dir.join("state")) {
+    let mut state = match fs::read(dir.join("state")) {
         Ok(bytes) => serde_json::from_slice::<State>(&bytes)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let mut state = state;
-    let (mut files, mut number) = (Vec::new(), 0);
+    let mut half = Half::default();
     for list in LISTS {
-        let done = *state.of(list);
+        let mut left = *state.of(list);
         let mut lines = Lines::open(&dir, list)?;
-        let mut line = 0;
         while let Some(change) = lines.next()? {
-            line += 1;
-            number += 1;
-            if number <= after {
-                continue;
+            let done = left > 0;
+            left = left.saturating_sub(1);
+            let count = if done { &mut half.done } else { &mut half.left };
+            *count += 1;
+            if *count <= LISTED {
+                let action = if change.action == Action::RemoveWith { "remove" } else { word(&change.action) };
+                half.files.push(FileState { action, path: names::show(&change.path), done });
             }
-            if files.len() == limit {
-                return Ok(Some(files));
-            }
-            let action = if change.action == Action::RemoveWith { "remove" } else { word(&change.action) };
-            files.push(FileState { action, path: names::show(&change.path), done: line <= done });
         }
     }
-    Ok(Some(files))
+    Ok(Some(half))
 }
 
 /// The steps whose restore of this directory was begun and not finished.

@@ -45,6 +45,19 @@ impl fmt::Display for Difference {
     }
 }
 
+/// A line for each entry.
+impl fmt::Display for Manifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (path, record) in &self.0 {
+            let Record { kind, mode, owner, mtime, size, content, xattrs, link_of } = record;
+            let link = link_of.as_ref().map(|path| names::show(path));
+            let (path, content) = (names::show(path), hex::encode(content));
+            writeln!(f, "{path}: {kind} {mode:o} {owner:?} {mtime:?} {size} {content} {xattrs:?} {link:?}")?;
+        }
+        Ok(())
+    }
+}
+
 impl Manifest {
     /// Entries, and the bytes of its files.
     pub fn size(&self) -> (u64, u64) {

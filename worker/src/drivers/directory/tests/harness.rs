@@ -4,18 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use serde_json::{Value, json};
 use stacksnap_common::ids::{OperationId, ProjectId, SnapshotId, StackId, StepId};
 use stacksnap_common::store::Millis;
 use stacksnap_common::types::{Artifact, Preview, Resource};
 use tokio_util::sync::CancellationToken;
 
-use crate::driver::{Ctx, Cut, Driver, Error, Outcome, VaultSource};
+use crate::driver::{Ctx, Cut, Driver, Error, Outcome};
 use crate::drivers::directory::{AllowedRoot, Directory, KIND, Settings, sample};
 use crate::lease::Lease;
 use crate::progress::Progress;
-use crate::vault::{self, Location, MasterKey, Vault, Vaults};
+use crate::vault::{self, Location, MasterKey, Vaults};
 
 pub(super) struct Harness {
     pub(super) base: tempfile::TempDir,
@@ -23,19 +22,6 @@ pub(super) struct Harness {
     pub(super) vaults: Vaults,
     pub(super) properties: Value,
     stack: StackId,
-}
-
-pub(super) struct Source(Vaults);
-
-#[async_trait]
-impl VaultSource for Source {
-    async fn vault(&self, project: &ProjectId) -> Result<Vault, Error> {
-        Ok(self.0.project(project).await?)
-    }
-
-    async fn projects(&self) -> Result<Vec<ProjectId>, Error> {
-        Ok(self.0.projects().await?)
-    }
 }
 
 impl Harness {
@@ -92,7 +78,7 @@ impl Harness {
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(fence, Instant::now(), Duration::from_secs(3600)),
-            vault: Arc::new(Source(self.vaults.clone())),
+            vault: Arc::new(self.vaults.clone()),
             now: Millis(1_000_000),
         }
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+pub(super) mod contract;
 mod faults;
 mod harness;
 mod host;

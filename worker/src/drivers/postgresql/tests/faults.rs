@@ -4,7 +4,8 @@ use super::super::restore::{Restore, Stage};
 use super::*;
 
 /// More than a pipe and its buffers hold, so that a dump of it can't end unread.
-const BIG: &str = "CREATE TABLE big AS SELECT n, repeat(md5(n::text), 30) AS t FROM generate_series(1, 20000) n";
+pub(super) const BIG: &str =
+    "CREATE TABLE big AS SELECT n, repeat(md5(n::text), 30) AS t FROM generate_series(1, 20000) n";
 
 fn transient<T>(result: Result<T, Error>) -> String {
     match result {
@@ -35,7 +36,7 @@ fn unreadable<T>(result: Result<T, Error>) -> String {
 const AT_ONCE: Duration = Duration::from_secs(8);
 
 /// Sessions that the server still has for `step`.
-fn sessions_of(step: StepId) -> String {
+pub(super) fn sessions_of(step: StepId) -> String {
     format!("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'stacksnap {step}'")
 }
 

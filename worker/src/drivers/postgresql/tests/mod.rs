@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod contract;
 mod dump;
 mod faults;
 mod preview;
@@ -11,7 +12,6 @@ mod swap;
 mod tls;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ use super::{Postgresql, TYPE};
 use crate::driver::{Ctx, Cut, Driver, Error, Outcome, VaultSource};
 use crate::lease::Lease;
 use crate::progress::Progress;
-use crate::vault::{Location, MasterKey, Settings, Vault, Vaults};
+use crate::vault::{Location, MasterKey, Settings, Vaults};
 
 /// The server that the tests share. Started with the first test, gone with the process.
 fn server() -> &'static Server {
@@ -53,31 +53,12 @@ fn connection(server: &Server) -> Connection {
     Connection { name: "main".to_owned(), set: server.connection(projects) }
 }
 
-/// A vault in a directory.
-struct Storage(Vaults);
-
-impl Storage {
-    fn new(dir: &Path) -> Self {
-        let key = MasterKey::parse(&"ab".repeat(32), "test").unwrap();
-        Self(Vaults::new(Settings::new(Location::Directory(dir.join("vault"))), key).unwrap())
-    }
-
-    /// The vault that the tests share. It goes with the shared server.
-    fn shared() -> Arc<Self> {
-        static SHARED: OnceLock<Arc<Storage>> = OnceLock::new();
-        SHARED.get_or_init(|| Arc::new(Self::new(server().login().0))).clone()
-    }
-}
-
-#[async_trait::async_trait]
-impl VaultSource for Storage {
-    async fn vault(&self, project: &ProjectId) -> Result<Vault, Error> {
-        Ok(self.0.project(project).await?)
-    }
-
-    async fn projects(&self) -> Result<Vec<ProjectId>, Error> {
-        Ok(self.0.projects().await?)
-    }
+/// The vault that the tests share. It goes with the shared server.
+fn vaults() -> Vaults {
+    static SHARED: OnceLock<Vaults> = OnceLock::new();
+    let key = || MasterKey::parse(&"ab".repeat(32), "test").unwrap();
+    let place = || Location::Directory(server().login().0.join("vault"));
+    SHARED.get_or_init(|| Vaults::new(Settings::new(place()), key()).unwrap()).clone()
 }
 
 /// One database under test, and a worker's view of it.
@@ -85,7 +66,7 @@ struct Rig {
     connection: Connection,
     database: String,
     driver: Postgresql,
-    vault: Arc<Storage>,
+    vaults: Vaults,
     stack: StackId,
     snapshot: SnapshotId,
 }
@@ -96,7 +77,7 @@ impl Rig {
             driver: Postgresql::new(Connections::new([(connection.name.clone(), connection.set.clone())].into())),
             connection,
             database: database.to_owned(),
-            vault: Storage::shared(),
+            vaults: vaults(),
             stack: StackId::random(),
             snapshot: SnapshotId::random(),
         }
@@ -133,7 +114,7 @@ impl Rig {
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),
-            vault: self.vault.clone(),
+            vault: Arc::new(self.vaults.clone()),
             now: Millis(1_000_000),
         }
     }
@@ -185,7 +166,7 @@ impl Rig {
 
     /// How many entries the step of `ctx` left in the vault.
     async fn stored(&self, ctx: &Ctx) -> usize {
-        self.vault.vault(&ctx.project).await.unwrap().find(ctx.step).await.unwrap().len()
+        self.vaults.project(&ctx.project).await.unwrap().find(ctx.step).await.unwrap().len()
     }
 
     /// All that `pg_dump` has to say, properties of the database included, as a script.

@@ -1,0 +1,81 @@
+//! What the project promises of speed and memory, measured beside something that everybody has: restic, and what
+//! RabbitMQ and Redis do without us. Only ratios within one run mean anything; the times are the machine's.
+//!
+//! ```text
+//! bench/run → bytes/   a tree is copied and restored by stacksnap and by restic, by turns
+//!               sample.rs    the tree          stacksnap.rs, restic.rs   who does it
+//!               same.rs      what came back    meter.rs                  processor and memory of a process
+//!           → steps/   no-op steps through RabbitMQ and Redis, and the raw limit of both, by turns
+//!               ours.rs      the service       raw.rs      lapin and redis alone
+//!           → report.rs  medians, in a few lines
+//! ```
+//!
+//! It measures and judges nothing, except that a wrong result is an error: files that differ, steps that were not done.
+
+#![expect(unreachable_pub, reason = "a binary exports nothing; here `pub` says what a module offers to the others")]
+
+mod bytes;
+mod report;
+mod steps;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Measures stacksnap beside restic, and beside RabbitMQ and Redis alone.
+#[derive(Debug, Parser)]
+#[command(name = "bench/run")]
+struct Arguments {
+    #[command(subcommand)]
+    part: Option<Part>,
+    /// How often each is measured; the median counts
+    #[arg(long, global = true, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Where the temporary files go: the file system is part of what is measured
+    #[arg(long, global = true, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
+    scratch: PathBuf,
+    /// The program that is measured
+    #[arg(long, global = true, value_name = "FILE", default_value = "target/release/stacksnap")]
+    stacksnap: PathBuf,
+    /// Files of the tree
+    #[arg(long, global = true, default_value_t = 90_000, value_parser = clap::value_parser!(u32).range(1..))]
+    files: u32,
+    /// Megabytes (10^6 bytes) in the tree
+    #[arg(long, global = true, default_value_t = 2_000)]
+    megabytes: u64,
+    /// Steps of one measurement
+    #[arg(long, global = true, default_value_t = 16_000, value_parser = clap::value_parser!(u32).range(1_000..))]
+    steps: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+enum Part {
+    /// Only the tree, against restic
+    Bytes,
+    /// Only no-op steps, against RabbitMQ and Redis alone
+    Steps,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    report::machine(&arguments.scratch)?;
+    if arguments.part != Some(Part::Steps) {
+        bytes::run(arguments).await?;
+    }
+    if arguments.part != Some(Part::Bytes) {
+        steps::run(arguments).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! The laws of [`Driver`](crate::driver), as tests that every driver runs: `driver_contract!` lists them.
+//!
+//! A driver comes with a [`Subject`]: a real resource, small but for one thing (a copy or a restore of it takes long
+//! enough to be caught half-way), and a way to look at the outside world without the driver. A law plays the worker's
+//! part ([`claim`]): it claims a step, is killed, cancelled or late, and claims the step again with a driver that
+//! remembers nothing; then it looks at what is there.
+//!
+//! - [`copies`]: what a copy leaves, once or twice, whole or not at all.
+//! - [`restores`]: that what was copied comes back, and that nothing else is touched.
+//! - [`killed`]: a worker ends between effect and record, or half-way.
+//! - [`late`]: a worker whose lease is over wakes up, also beside its successor.
+//! - [`cancelled`]: a step must end.
+
+mod cancelled;
+mod claim;
+mod copies;
+mod killed;
+mod late;
+mod restores;
+mod shelf;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stacksnap_common::ids::{ProjectId, StepId};
+use stacksnap_common::types::{Artifact, Resource};
+
+use crate::driver::{Driver, VaultSource};
+
+pub(crate) use self::cancelled::*;
+pub(crate) use self::copies::*;
+pub(crate) use self::killed::*;
+pub(crate) use self::late::*;
+pub(crate) use self::restores::*;
+pub(crate) use self::shelf::Shelf;
+
+/// A resource of the type under test, all for itself, and the world around it.
+#[async_trait]
+pub(crate) trait Subject: Send + Sync {
+    /// The driver, as a worker has it that has just started: nothing is remembered but what is outside of the process.
+    fn driver(&self) -> Arc<dyn Driver>;
+
+    /// Who may use the resource.
+    fn project(&self) -> ProjectId;
+
+    fn resource(&self) -> Resource;
+
+    /// Empty at first.
+    fn vault(&self) -> Arc<dyn VaultSource>;
+
+    /// Changes the resource: something is added, changed and taken away. What it does depends on `round`.
+    async fn change(&self, round: u64);
+
+    /// Takes the whole resource away.
+    async fn remove(&self);
+
+    /// All that a copy protects, as lines: the same lines, the same resource.
+    async fn state(&self) -> String;
+
+    /// All that `step` has left anywhere (in the vault, at the resource, in the cloud), each by its name.
+    async fn left_by(&self, step: StepId) -> Vec<String>;
+
+    /// From now on a reader of the resource gets into it and not to its end.
+    async fn break_reads(&self);
+
+    async fn mend_reads(&self);
+
+    /// Damages what the artifact's bytes are in.
+    async fn damage(&self, artifact: &Artifact);
+}
+
+/// Makes one test of each law; the argument is an expression that makes a fresh [`Subject`], awaited.
+macro_rules! driver_contract {
+    ($subject:expr) => {
+        $crate::drivers::contract::driver_contract!(@each $subject;
+            two_copies_bring_back_two_states,
+            a_step_that_copies_twice_leaves_one_copy,
+            a_cut_that_nobody_copies_leaves_nothing,
+            reads_that_fail_half_way_fail_the_copy_and_leave_nothing,
+            a_resource_that_is_gone_is_said_to_be,
+            a_type_freezes_or_says_that_it_can_not,
+            progress_never_goes_back,
+            verify_sees_damage_and_nothing_is_restored_from_it,
+            what_is_discarded_is_gone_and_what_is_not_there_is_fine,
+            a_step_that_restores_twice_restores_once,
+            looking_touches_nothing,
+            killed_between_effect_and_record_it_is_adopted,
+            killed_half_way_it_is_done_by_the_next,
+            a_lease_that_is_over_touches_nothing,
+            a_first_self_beside_its_successor_does_no_harm,
+            a_cancelled_copy_ends_within_a_second_and_leaves_nothing,
+            a_cancelled_restore_ends_within_a_second_and_is_made_good_by_the_next,
+            what_is_cancelled_beforehand_does_nothing,
+        );
+    };
+    (@each $subject:expr; $($law:ident,)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $law() {
+                let subject = $subject.await;
+                $crate::drivers::contract::$law(&subject).await;
+            }
+        )*
+    };
+}
+pub(crate) use driver_contract;
