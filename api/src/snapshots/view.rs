@@ -80,7 +80,7 @@ pub(crate) fn data(snapshot: &Snapshot, captured: &Captured, artifacts: &[Artifa
 fn resource(captured: &Captured, artifact: &Artifact) -> Value {
     let resource = captured.resources.iter().find(|resource| resource.name == artifact.resource);
     let metadata = &captured.template["resources"][artifact.resource.as_str()]["metadata"];
-    json!({
+    let mut shown = json!({
         "name": artifact.resource,
         "resource_id": resource.and_then(|resource| resource.external_id.as_deref()),
         "type": artifact.kind,
@@ -100,5 +100,10 @@ fn resource(captured: &Captured, artifact: &Artifact) -> Value {
             "warnings": artifact.warnings,
             "entry": artifact.entry,
         },
-    })
+    });
+    // Of a stack of a real Heat's: what there was to capture of a resource that no driver is for.
+    if let Some(captures) = artifact.data["captures"].as_str() {
+        shown["artifact"]["captures"] = captures.into();
+    }
+    shown
 }

@@ -137,7 +137,8 @@ async fn a_snapshot_is_ours_and_shows_in_the_stack_from_the_first_moment() {
     assert_eq!((&snapshot["status"], &snapshot["name"]), (&"COMPLETE".into(), &"one".into()));
     let resources = &snapshot["data"]["resources"];
     assert_eq!(resources.as_object().unwrap().len(), 4, "{resources}");
-    assert_eq!(resources["group.leaf"]["resource_data"]["protected"], true);
+    assert_eq!(resources["group.leaf"]["artifact"]["protected"], true);
+    assert_eq!(resources["group.leaf"]["artifact"]["captures"], "value");
     // Heat itself knows nothing of it.
     assert_eq!(front.heat.status(&id), "CREATE_COMPLETE");
     assert!(front.heat.asked().iter().all(|asked| asked.method == "GET"));
