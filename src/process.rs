@@ -11,6 +11,7 @@
 //! A part that ends by itself ends the process: its supervisor starts it again.
 
 mod gauges;
+mod heat;
 mod http;
 pub mod keystone;
 pub mod parts;

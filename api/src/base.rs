@@ -3,6 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::header::HOST;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri};
 use std::convert::Infallible;
 
 use stacksnap_common::ids::{ProjectId, StackName};
@@ -14,9 +15,23 @@ pub(crate) struct Base(String);
 
 impl Base {
     pub(crate) fn of(parts: &Parts) -> Self {
-        let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
-        let host = host.or_else(|| parts.uri.authority().map(ToString::to_string));
+        Self::of_headers(&parts.headers, &parts.uri)
+    }
+
+    pub(crate) fn of_headers(headers: &HeaderMap, uri: &Uri) -> Self {
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
+        let host = host.or_else(|| uri.authority().map(ToString::to_string));
         Self(format!("http://{}", host.as_deref().unwrap_or("localhost")))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn named(host: &str) -> Self {
+        Self(format!("http://{host}"))
+    }
+
+    /// Without a slash at its end.
+    pub(crate) fn root(&self) -> &str {
+        &self.0
     }
 
     /// `…/v1/`.

@@ -50,6 +50,7 @@ impl Change {
             caller: self.caller.user.clone(),
             trace: self.trace.clone(),
             idempotency: self.idempotency.clone(),
+            heat: None,
             answer,
         }
     }
@@ -99,7 +100,7 @@ impl FromRequest<Arc<Api>> for NoBody {
 }
 
 /// A caller that sends a byte now and then gets no more time than one that sends nothing.
-async fn read(body: axum::body::Body, limit: u64, patience: Patience) -> Result<Vec<u8>, Fault> {
+pub(crate) async fn read(body: axum::body::Body, limit: u64, patience: Patience) -> Result<Vec<u8>, Fault> {
     let late = |_| Fault::bad_request("The request's body did not arrive in time.");
     tokio::time::timeout(patience.body, read_all(body, limit, patience)).await.map_err(late)?
 }

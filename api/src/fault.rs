@@ -81,6 +81,19 @@ impl Fault {
         Self::new(StatusCode::NOT_FOUND, "NotFound", format!("Operation with id {id} not found"))
     }
 
+    /// 409: an action of the stack is under way.
+    pub(crate) fn busy(stack: &str, action: &str) -> Self {
+        let text = format!("Stack {stack} already has an action ({action}) in progress.");
+        Self::new(StatusCode::CONFLICT, "ActionInProgress", text)
+    }
+
+    /// 503: the Heat behind us gives no answer, or none that can be used. Also in the log.
+    pub(crate) fn heat_away(why: &str) -> Self {
+        tracing::warn!("503: Heat: {why}");
+        let text = format!("The Heat service behind this one can't be used now: {why}.");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "HTTPServiceUnavailable", text).with(RETRY_AFTER, "1")
+    }
+
     /// 404 of a path that leads nowhere.
     pub(crate) fn not_routed() -> Self {
         Self { shape: Shape::NotRouted, header: None }
@@ -138,7 +151,7 @@ impl From<store::Error> for Fault {
             E::NoSnapshot(_) | E::NoOperation(_) => (StatusCode::NOT_FOUND, "NotFound"),
             E::OtherStack { .. } => (StatusCode::NOT_FOUND, "SnapshotNotFound"),
             E::Exists(_) => (StatusCode::CONFLICT, "StackExists"),
-            E::Busy { .. } | E::SnapshotBusy { .. } => (StatusCode::CONFLICT, "ActionInProgress"),
+            E::Busy { .. } | E::SnapshotBusy { .. } | E::Changing(_) => (StatusCode::CONFLICT, "ActionInProgress"),
             E::NotCancellable { .. } => (StatusCode::CONFLICT, "HTTPConflict"),
             E::Changed(_) => (StatusCode::CONFLICT, "HTTPConflict"),
             E::NoResource { .. } => (StatusCode::NOT_FOUND, "ResourceNotFound"),

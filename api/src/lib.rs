@@ -12,6 +12,7 @@
 //! - `services.rs`, `software.rs`: what Heat has beside stacks, as far as clients ask for it.
 //! - `auth/`: who calls and what they may. `idempotency.rs`: the same change sent again.
 //! - `body.rs` and `json.rs`, `params.rs`, `base.rs`: what a request says. `answer.rs`, `fault.rs`, `webob.rs`: what it is told.
+//! - `heat/`: in front of a real Heat. `source.rs`: where stacks come from, the registry or Heat.
 //! - `health.rs`, `versions.rs`: what is asked without a project.
 
 mod answer;
@@ -20,6 +21,7 @@ mod base;
 mod body;
 mod fault;
 mod health;
+pub mod heat;
 mod idempotency;
 mod json;
 mod openapi;
@@ -32,6 +34,7 @@ mod serve;
 mod services;
 mod snapshots;
 mod software;
+mod source;
 mod stacks;
 mod template;
 mod templates;
@@ -62,6 +65,8 @@ pub struct Api {
     /// Who may do what; the defaults unless it is replaced.
     pub rules: Arc<auth::rules::Rules>,
     pub limits: Limits,
+    /// The real Heat that this service stands in front of; without it stacks are held here.
+    pub heat: Option<Arc<heat::Heat>>,
     pub stacks: Stacks,
     /// How long callers may take to send a request.
     pub patience: Patience,
@@ -80,11 +85,17 @@ impl Api {
             identity,
             rules: Arc::default(),
             limits,
+            heat: None,
             stacks: Stacks::default(),
             patience: Patience::default(),
             metrics: None,
             stopping: CancellationToken::new(),
             streams: Arc::new(Semaphore::new(STREAMS)),
         }
+    }
+
+    /// The Heat behind us, on routes that only heat mode has.
+    fn heat(&self) -> Result<Arc<heat::Heat>, fault::Fault> {
+        self.heat.clone().ok_or_else(fault::Fault::internal)
     }
 }

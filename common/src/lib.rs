@@ -10,12 +10,14 @@
 //! ```
 //!
 //! - `ids.rs`, `types.rs`, `record.rs`: the words of the design, as types. `kinds.rs`: what each resource type takes.
+//! - `heat.rs`: what is known of a stack that is a real Heat's.
 //! - `operation/`: the pure part: plans, and what follows what.
 //! - `store/`: truth. `queue/`: hints. `timers.rs`: "look at this again at time T".
 //! - `config/`, `telemetry.rs`, `metrics.rs`, `shutdown.rs`, `clock.rs`: how a process is set up, seen and ended.
 
 pub mod clock;
 pub mod config;
+pub mod heat;
 pub mod ids;
 pub mod kinds;
 pub mod metrics;

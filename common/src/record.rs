@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::heat::Shadow;
 use crate::ids::{OperationId, PoolName, ProjectId, ResourceName, SnapshotId, StackId, StackName, WorkerId};
 use crate::operation::Stop;
 use crate::store::Millis;
@@ -86,6 +87,9 @@ pub struct Stack {
     /// A stack-delete that waits until `busy` has ended.
     #[serde(default)]
     pub deleting: Option<OperationId>,
+    /// Where the stack is a Heat's: then this record is its shadow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heat: Option<Shadow>,
     /// The operation that abandoned it: it shows as deleted, and its snapshots wait until it is adopted again.
     #[serde(default)]
     pub abandoned: Option<OperationId>,
@@ -289,6 +293,9 @@ pub struct Event {
     /// `None`: the stack itself.
     pub resource: Option<ResourceName>,
     pub shown: Shown,
+    /// Of a stack of Heat's: the event of Heat's that this one follows, if that was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
     /// Of the resource, as it was then; older records don't have them.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,

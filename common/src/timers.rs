@@ -201,6 +201,7 @@ impl Pump {
                 Timer::Expire(project, snapshot) => self.expire(&due, project, snapshot).await,
                 Timer::Forget(project, digest) => self.store.forget_answer(&project, &digest).await,
                 Timer::Retire(project, operation) => self.store.retire(&project, operation).await,
+                Timer::Hold(project, stack) => self.store.forget_holds(&project, stack).await,
                 Timer::Item(..) => Ok(()),
             }
         };
@@ -222,8 +223,14 @@ impl Pump {
             headers: Vec::new(),
             answer: serde_json::Value::Null,
         };
-        let request =
-            Request { project, caller: "retention".to_owned(), trace: None, idempotency: None, answer: &no_answer };
+        let request = Request {
+            project,
+            caller: "retention".to_owned(),
+            trace: None,
+            idempotency: None,
+            heat: None,
+            answer: &no_answer,
+        };
         match self.store.delete_snapshot(&request, snapshot.stack, id).await {
             // Its end removes the timer. If it fails it is tried again, but not at once.
             Ok(_) => self.store.look_later(due, Duration::from_secs(3600)).await,

@@ -60,6 +60,9 @@ pub struct Http(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     client: reqwest::Client,
+    /// For what must not be sent twice: a connection that was used before may be closed just when it is used again, and
+    /// then nobody knows whether the service got the request.
+    fresh: reqwest::Client,
     settings: Settings,
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
@@ -67,10 +70,7 @@ struct Inner {
 impl Http {
     /// Reads `cafile`. Needs rustls' process-wide provider to be chosen (`main` does).
     pub fn new(settings: Settings) -> Result<Self, Error> {
-        let mut builder = reqwest::Client::builder()
-            .connect_timeout(settings.connect)
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("stacksnap/", env!("CARGO_PKG_VERSION")));
+        let mut trusted = Vec::new();
         if let Some(path) = &settings.cafile {
             let wrong = |why: String| Error::Settings(format!("cafile {}: {why}", path.display()));
             let pem = std::fs::read(path).map_err(|error| wrong(format!("can't be read: {error}")))?;
@@ -78,16 +78,29 @@ impl Http {
             if found.is_empty() {
                 return Err(wrong("has no certificate in PEM".to_owned()));
             }
-            builder = builder.tls_certs_merge(found);
+            trusted = found;
         }
-        let client =
-            builder.build().map_err(|error| Error::Settings(format!("can't set up HTTP: {}", root(&error))))?;
-        Ok(Self(Arc::new(Inner { client, settings, hosts: Mutex::default() })))
+        let built = |builder: reqwest::ClientBuilder| {
+            let builder = builder
+                .connect_timeout(settings.connect)
+                .redirect(redirect::Policy::none())
+                .user_agent(concat!("stacksnap/", env!("CARGO_PKG_VERSION")))
+                .tls_certs_merge(trusted.clone());
+            builder.build().map_err(|error| Error::Settings(format!("can't set up HTTP: {}", root(&error))))
+        };
+        let client = built(reqwest::Client::builder())?;
+        let fresh = built(reqwest::Client::builder().pool_max_idle_per_host(0))?;
+        Ok(Self(Arc::new(Inner { client, fresh, settings, hosts: Mutex::default() })))
     }
 
     /// The connections themselves, for what is passed on as a stream. They know the timeout to connect and no other.
     pub fn client(&self) -> &reqwest::Client {
         &self.0.client
+    }
+
+    /// The same, each on a new connection: for what must not be sent twice.
+    pub fn fresh(&self) -> &reqwest::Client {
+        &self.0.fresh
     }
 
     /// The whole answer, if it is below 400.
@@ -123,7 +136,8 @@ impl Http {
             let why = if error.is_timeout() { "no answer in time".to_owned() } else { root(error) };
             Error::NoAnswer { call: call.clone(), why, sent: !(error.is_connect() || error.is_builder()) }
         };
-        let mut sent = self.0.client.request(request.method.clone(), request.url.clone());
+        let client = if request.repeatable { &self.0.client } else { &self.0.fresh };
+        let mut sent = client.request(request.method.clone(), request.url.clone());
         sent = sent.headers(request.headers.clone()).timeout(self.0.settings.answer);
         if let Some(body) = &request.body {
             sent = sent.body(body.clone());

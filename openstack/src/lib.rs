@@ -11,6 +11,7 @@
 //! - `clouds.rs`: `clouds.yaml`, where all of that may be written.
 //! - `session.rs`: credentials turned into a token that is renewed in time, and calls that carry it.
 //! - `keystone.rs`: other people's tokens validated; trusts.
+//! - `heat.rs`: stacks, read and updated.
 //! - `error.rs`: what went wrong, and whether trying again helps.
 //! - `fake/` (feature `fake`): a cloud with state to test against, which answers as the real services do.
 //!
@@ -23,6 +24,7 @@ mod credentials;
 mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
+pub mod heat;
 pub mod http;
 pub mod keystone;
 mod reply;
@@ -33,6 +35,7 @@ mod token;
 pub use clouds::Cloud;
 pub use credentials::{Credentials, Domain, Scope, User};
 pub use error::{Answered, Error};
+pub use heat::Heat;
 pub use http::Http;
 pub use keystone::Keystone;
 pub use reply::Reply;

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
 use crate::catalogue::Interface;
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, Scope};
 use crate::error::Error;
 use crate::http::Http;
 use crate::reply::Reply;
@@ -76,6 +76,16 @@ impl Session {
             settings: settings.clone(),
             current: Mutex::default(),
         }))
+    }
+
+    /// The same user for something else. `None`: these credentials are for one thing only.
+    pub fn scoped(&self, scope: Scope) -> Option<Self> {
+        match &self.0.credentials {
+            Credentials::Password { user, password, .. } => {
+                Some(self.with(Credentials::Password { user: user.clone(), password: password.clone(), scope }))
+            }
+            _ => None,
+        }
     }
 
     pub fn http(&self) -> &Http {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use stacksnap_api::auth::rules::Rules;
 use stacksnap_common::config::{self, Auth, Config, Connection};
+use stacksnap_openstack::{self as openstack, Http, http};
 
 use crate::cli::ConfigFlags;
 use crate::exit::Failure;
@@ -45,6 +46,9 @@ pub async fn run(flags: ConfigFlags) -> Result<(), Failure> {
     }
     for (name, connection) in &config.postgresql {
         say(&format!("postgresql.{name}"), postgresql(connection).await);
+    }
+    if let Some(url) = &config.heat.url {
+        say("heat.url", heat(url.expose()).await);
     }
     match wrong {
         0 => Ok(()),
@@ -147,6 +151,23 @@ async fn postgresql(connection: &Connection) -> Result<String, String> {
             connection.user
         )),
         Ok(Ok(row)) => Ok(format!("ok, PostgreSQL {}", row.get::<_, String>(0))),
+    }
+}
+
+/// Heat's list of versions, which needs no token, is at its root.
+async fn heat(url: &str) -> Result<String, String> {
+    let root = url.trim_end_matches('/').trim_end_matches("/v1").to_owned() + "/";
+    let settings = http::Settings { connect: PATIENCE, answer: PATIENCE, tries: 1, ..http::Settings::default() };
+    let http = Http::new(settings).map_err(|error| error.to_string())?;
+    let asked = root.parse().map_err(|error| format!("{root} is not a URL: {error}"))?;
+    let versions: serde_json::Value = match http.send(openstack::Request::get(asked)).await {
+        Ok(reply) => reply.json().map_err(|error| error.to_string())?,
+        Err(error) => return Err(error.to_string()),
+    };
+    let known = versions["versions"].as_array().into_iter().flatten().filter_map(|version| version["id"].as_str());
+    match known.collect::<Vec<_>>().as_slice() {
+        [] => Err(format!("{root} answers, and is no Heat")),
+        versions => Ok(format!("ok, {}", versions.join(", "))),
     }
 }
 

@@ -27,6 +27,7 @@ pub fn prepare(config: &Config, parts: &Parts, vaults: Vaults) -> Result<(Deps, 
         queue: Arc::clone(&parts.queue),
         drivers: drivers(config),
         vaults: Arc::new(vaults),
+        heat: super::heat::back(config)?,
     };
     let host = host();
     let settings = Settings {

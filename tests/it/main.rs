@@ -7,6 +7,7 @@ mod config;
 mod conformance;
 mod faults;
 mod flow;
+mod heat;
 mod lanes;
 mod native;
 mod operator;

@@ -8,12 +8,13 @@
 //!       → vault/      where bytes go
 //! ```
 //!
-//! `heartbeat.rs` says that this worker lives, in which pools, and what it knows. `housekeeping.rs` prunes the vaults.
+//! `heat/` has the steps of a stack of a real Heat as a whole. `heartbeat.rs` says that this worker lives, in which pools, and what it knows. `housekeeping.rs` prunes the vaults.
 
 pub mod catalog;
 pub mod driver;
 pub mod drivers;
 mod heartbeat;
+pub mod heat;
 pub mod housekeeping;
 mod intake;
 pub mod lease;
@@ -79,6 +80,8 @@ pub struct Deps {
     pub queue: Arc<dyn Queue>,
     pub drivers: Registry,
     pub vaults: Arc<dyn VaultSource>,
+    /// The real Heat, where the service stands in front of one.
+    pub heat: Option<heat::Heat>,
 }
 
 pub(crate) struct Shared {
@@ -86,6 +89,7 @@ pub(crate) struct Shared {
     queue: Arc<dyn Queue>,
     drivers: Registry,
     vaults: Arc<dyn VaultSource>,
+    heat: Option<heat::Heat>,
     settings: Settings,
     slots: Slots,
     me: record::Worker,
@@ -126,6 +130,7 @@ pub async fn run(deps: Deps, settings: Settings, token: CancellationToken) -> Re
         queue: deps.queue,
         drivers: deps.drivers,
         vaults: deps.vaults,
+        heat: deps.heat,
         slots: Slots::new(settings.slots),
         me,
         tasks: TaskTracker::new(),
@@ -141,6 +146,7 @@ pub async fn run(deps: Deps, settings: Settings, token: CancellationToken) -> Re
         }
     }
     let beats = tokio::spawn(heartbeat::run(Arc::clone(&shared), token.child_token()));
+    let grants = tokio::spawn(heat::grants::run(Arc::clone(&shared), token.child_token()));
     let tidies = tokio::spawn(housekeeping::run(Arc::clone(&shared), token.child_token()));
     tracing::info!(worker = %shared.me.id, pools = ?shared.me.pools, types = ?shared.me.types, "worker started");
     token.cancelled().await;
@@ -155,7 +161,7 @@ pub async fn run(deps: Deps, settings: Settings, token: CancellationToken) -> Re
             tracing::warn!(left = shared.tasks.len(), "steps did not end in time; their leases will");
         }
     }
-    let _ended = tokio::join!(beats, tidies);
+    let _ended = tokio::join!(beats, tidies, grants);
     heartbeat::gone(&shared).await;
     tracing::info!(worker = %shared.me.id, "worker stopped");
     Ok(())

@@ -7,11 +7,12 @@ use stacksnap_common::kinds::CutKind;
 use stacksnap_common::metrics;
 use stacksnap_common::operation::{Kind, Verb};
 use stacksnap_common::store::{Claimed, Ended};
-use stacksnap_common::types::{Artifact, Consistency, Resource};
+use stacksnap_common::types::{Artifact, Consistency, Preview, Resource};
 use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
 use crate::driver::{Ctx, Cut, Driver, Error, Outcome};
+use crate::heat;
 use crate::lease::Lease;
 use crate::progress::Progress;
 use crate::seal;
@@ -70,6 +71,9 @@ pub(crate) fn context(
 pub(crate) async fn run(shared: &Shared, ctx: &Ctx, claimed: &Claimed, session: Option<Session>) -> Result<Ran, Error> {
     if claimed.verb.of_whole() {
         return seal::run(shared, ctx, claimed).await;
+    }
+    if claimed.item.resource.is_none() {
+        return heat::run(shared, ctx, claimed).await;
     }
     let Some(driver) = shared.drivers.get(&ctx.resource.kind) else {
         return Err(Error::Transient {
@@ -187,13 +191,15 @@ async fn copy(
 /// A restore is refused here, before anything is touched, if something stands in its way.
 async fn preview(ctx: &Ctx, claimed: &Claimed, driver: &dyn Driver) -> Result<Ran, Error> {
     let preview = driver.preview(ctx, artifact(claimed)?).await?;
-    Ok(outcome(preview, |preview| {
-        if claimed.operation.kind == Kind::Restore && !preview.blockers.is_empty() {
-            let reason = format!("can't be restored: {}", preview.blockers.join("; "));
-            return Ended::Failed { reason, gone: false }.into();
-        }
-        done(None, to_value(&preview))
-    }))
+    Ok(outcome(preview, |preview| previewed(claimed, preview)))
+}
+
+pub(crate) fn previewed(claimed: &Claimed, preview: Preview) -> Ran {
+    if claimed.operation.kind == Kind::Restore && !preview.blockers.is_empty() {
+        let reason = format!("can't be restored: {}", preview.blockers.join("; "));
+        return Ended::Failed { reason, gone: false }.into();
+    }
+    done(None, to_value(&preview))
 }
 
 /// What a restore that has not come to its end did and did not.

@@ -28,16 +28,6 @@ const fn admin(name: &'static str) -> Rule {
     Rule { name, default: "rule:context_is_admin" }
 }
 
-/// Rules that only a request's body names.
-pub(crate) const BY_BODY: [Rule; 6] = [
-    STACK_UPDATE_NO_CHANGE,
-    ACTION_SUSPEND,
-    ACTION_RESUME,
-    ACTION_CHECK,
-    ACTION_CANCEL_UPDATE,
-    ACTION_CANCEL_WITHOUT_ROLLBACK,
-];
-
 pub(crate) const BUILD_INFO: Rule = reader("build_info:build_info");
 pub(crate) const STACK_INDEX: Rule = reader("stacks:index");
 pub(crate) const STACK_DETAIL: Rule = reader("stacks:detail");

@@ -122,13 +122,20 @@ pub(crate) fn plan(operation: &Operation, steps: &[Seen]) -> Option<Value> {
         return None;
     }
     let mut resources = Map::new();
+    let mut stack = None;
     for item in steps.iter().map(|seen| &seen.item) {
-        let Some(resource) = &item.resource else { continue };
         let preview = match &item.state {
             ItemState::Failed { reason } => json!({"blockers": [reason]}),
             _ => item.result.clone(),
         };
-        resources.insert(resource.name.to_string(), preview);
+        match &item.resource {
+            Some(resource) => drop(resources.insert(resource.name.to_string(), preview)),
+            None => stack = Some(preview),
+        }
     }
-    Some(json!({"resources": resources, "definition": operation.changes}))
+    let mut plan = json!({"resources": resources, "definition": operation.changes});
+    if let Some(stack) = stack {
+        plan["stack"] = stack;
+    }
+    Some(plan)
 }

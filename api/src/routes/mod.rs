@@ -21,8 +21,8 @@ use crate::auth::rules::Rules;
 use crate::fault::Fault;
 use crate::openapi::browser;
 use crate::{
-    Api, base, health, operations, request_id, resources, services, snapshots, software, stacks, templates, versions,
-    webob,
+    Api, base, health, heat, operations, request_id, resources, services, snapshots, software, stacks, templates,
+    versions, webob,
 };
 
 /// The routes of one kind of thing.
@@ -31,6 +31,9 @@ pub(crate) struct Noun {
     pub(crate) tag: &'static str,
     pub(crate) routes: Vec<Route>,
 }
+
+/// The nouns that are ours also where stacks are a real Heat's.
+const OURS: [&str; 2] = ["snapshots", "operations"];
 
 pub(crate) fn nouns() -> Vec<Noun> {
     vec![
@@ -90,8 +93,14 @@ pub fn router(api: Api) -> Router {
         .route("/metrics", get(health::metrics))
         .route("/healthcheck", get(health::healthcheck));
     for version in ["/v1", "/v1.0"] {
-        for route in nouns().into_iter().flat_map(|noun| noun.routes) {
-            router = router.route(&format!("{version}/{{project}}{}", route.path), route.ready());
+        let ours = |noun: &Noun| api.heat.is_none() || OURS.contains(&noun.tag);
+        let routes = nouns().into_iter().filter(ours).flat_map(|noun| noun.routes);
+        let mut routes: Vec<_> = routes.map(|route| (route.path.clone(), route.ready())).collect();
+        if api.heat.is_some() {
+            routes = heat::routes(&api, routes);
+        }
+        for (path, methods) in routes {
+            router = router.route(&format!("{version}/{{project}}{path}"), methods);
         }
     }
     router

@@ -20,7 +20,9 @@ use crate::Api;
 use crate::answer;
 use crate::body::Change;
 use crate::fault::Fault;
+use crate::heat::Begins;
 use crate::params::At;
+use crate::source::Stacks;
 use crate::stacks::StackPath;
 
 /// Characters of a name, and of a label's value.
@@ -29,11 +31,12 @@ const LABELS: usize = 64;
 
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
+    stacks: Stacks,
     At(path): At<StackPath>,
     mut change: Change,
 ) -> Result<Response, Fault> {
     let new = parse(&change.required()?)?;
-    let stack = path.live(&api, change.project()).await?;
+    let ready = stacks.begin(&path, &change.caller, Begins::Snapshot).await?;
     let answer = |begun: &Begun| {
         let body = match (&begun.snapshot, &begun.captured) {
             (Some(snapshot), Some(captured)) => view::view(snapshot, view::data(snapshot, captured, &[])),
@@ -41,9 +44,10 @@ pub(crate) async fn create(
         };
         answer::make(begun, StatusCode::OK, body)
     };
-    let request = change.request(&answer);
-    let answer = api.store.create_snapshot(&request, stack.id, &new).await.map_err(|error| path.fault(error))?;
-    Ok(answer::send(answer))
+    let request = ready.request(change.request(&answer));
+    let result = api.store.create_snapshot(&request, ready.stack, &new).await;
+    let result = stacks.settle(&ready, result).await;
+    Ok(answer::send(result.map_err(|error| path.fault(error))?))
 }
 
 fn parse(body: &Map<String, Value>) -> Result<NewSnapshot, Fault> {

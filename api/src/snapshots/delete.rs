@@ -15,14 +15,16 @@ use crate::answer;
 use crate::body::Change;
 use crate::fault::Fault;
 use crate::params::At;
+use crate::source::Stacks;
 
 pub(crate) async fn delete(
     State(api): State<Arc<Api>>,
+    stacks: Stacks,
     At(path): At<SnapshotPath>,
     change: Change,
 ) -> Result<Response, Fault> {
     change.none()?;
-    let (stack, id) = path.find(&api, change.project()).await?;
+    let (stack, id) = path.find(&stacks, &change.caller).await?;
     let answer = |begun: &Begun| answer::make(begun, StatusCode::NO_CONTENT, Value::Null);
-    sent(api.store.delete_snapshot(&change.request(&answer), stack.id, id).await, &path)
+    sent(api.store.delete_snapshot(&change.request(&answer), stack, id).await, &path)
 }

@@ -16,6 +16,7 @@ use crate::auth::Caller;
 use crate::body::NoBody;
 use crate::fault::Fault;
 use crate::params::{At, Params};
+use crate::source::Stacks;
 use crate::stacks::StackPath;
 
 /// Snapshots whose data is read at the same time.
@@ -23,6 +24,7 @@ const AT_ONCE: usize = 8;
 
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
+    stacks: Stacks,
     caller: Caller,
     At(path): At<StackPath>,
     params: Params,
@@ -32,8 +34,8 @@ pub(crate) async fn list(
     let with_data = params.truth("with_data")?.unwrap_or(true);
     let kind = kind(&params)?;
     let status = params.get("status").map(status).transpose()?;
-    let stack = path.live(&api, &caller.project).await?;
-    let mut snapshots = api.store.list_snapshots(&caller.project, stack.id).await?;
+    let stack = stacks.find(&path, &caller).await?;
+    let mut snapshots = api.store.list_snapshots(&caller.project, stack).await?;
     snapshots.retain(kind);
     if params.descending(false)? {
         snapshots.reverse();

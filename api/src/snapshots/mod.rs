@@ -14,14 +14,16 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use stacksnap_common::ids::{ProjectId, ResourceName, SnapshotId};
-use stacksnap_common::record::{Answer, Stack};
+use stacksnap_common::ids::{ResourceName, SnapshotId, StackId};
+use stacksnap_common::record::Answer;
 use stacksnap_common::store::Begun;
 
-use crate::Api;
 use crate::answer;
+use crate::auth::Caller;
 use crate::fault::Fault;
+use crate::heat::{Begins, Ready};
 use crate::params::Params;
+use crate::source::Stacks;
 use crate::stacks::StackPath;
 
 #[derive(Debug, Deserialize)]
@@ -33,11 +35,17 @@ pub(crate) struct SnapshotPath {
 
 impl SnapshotPath {
     /// The stack, which must be there, and the snapshot's id, if it can be one.
-    async fn find(&self, api: &Api, project: &ProjectId) -> Result<(Stack, SnapshotId), Fault> {
-        let stack = self.stack.live(api, project).await?;
+    async fn find(&self, stacks: &Stacks, caller: &Caller) -> Result<(StackId, SnapshotId), Fault> {
+        let ready = self.begin(stacks, caller, Begins::Own).await?;
+        Ok((ready.0.stack, ready.1))
+    }
+
+    /// The same, with the stack ready for an operation to begin on it.
+    async fn begin(&self, stacks: &Stacks, caller: &Caller, begins: Begins) -> Result<(Ready, SnapshotId), Fault> {
+        let ready = stacks.begin(&self.stack, caller, begins).await?;
         // Heat's database takes ids in any case.
         let id = self.snapshot_id.to_ascii_lowercase().parse();
-        Ok((stack, id.map_err(|_| Fault::no_snapshot(&self.snapshot_id))?))
+        Ok((ready, id.map_err(|_| Fault::no_snapshot(&self.snapshot_id))?))
     }
 }
 

@@ -10,15 +10,20 @@ use super::{SnapshotPath, chosen, looking, sent};
 use crate::Api;
 use crate::body::Change;
 use crate::fault::Fault;
+use crate::heat::Begins;
 use crate::params::{At, Params};
+use crate::source::Stacks;
 
 pub(crate) async fn plan(
     State(api): State<Arc<Api>>,
+    stacks: Stacks,
     At(path): At<SnapshotPath>,
     params: Params,
     mut change: Change,
 ) -> Result<Response, Fault> {
     let resources = chosen(change.body.take(), &params)?;
-    let (stack, id) = path.find(&api, change.project()).await?;
-    sent(api.store.plan_restore(&change.request(&looking), stack.id, id, &resources).await, &path)
+    let (ready, id) = path.begin(&stacks, &change.caller, Begins::Plan).await?;
+    let request = ready.request(change.request(&looking));
+    let result = api.store.plan_restore(&request, ready.stack, id, &resources).await;
+    sent(stacks.settle(&ready, result).await, &path)
 }

@@ -16,21 +16,26 @@ use crate::Api;
 use crate::answer;
 use crate::body::Change;
 use crate::fault::Fault;
+use crate::heat::Begins;
 use crate::params::{At, Params, truth};
+use crate::source::Stacks;
 
 const SAFETY: &str = "x-stacksnap-safety";
 
 pub(crate) async fn restore(
     State(api): State<Arc<Api>>,
+    stacks: Stacks,
     At(path): At<SnapshotPath>,
     params: Params,
     headers: HeaderMap,
     mut change: Change,
 ) -> Result<Response, Fault> {
     let new = parse(change.body.take().unwrap_or_default(), &params, &headers)?;
-    let (stack, id) = path.find(&api, change.project()).await?;
+    let (ready, id) = path.begin(&stacks, &change.caller, Begins::Restore).await?;
     let answer = |begun: &Begun| answer::make(begun, StatusCode::ACCEPTED, Value::Null);
-    sent(api.store.restore_snapshot(&change.request(&answer), stack.id, id, &new).await, &path)
+    let request = ready.request(change.request(&answer));
+    let result = api.store.restore_snapshot(&request, ready.stack, id, &new).await;
+    sent(stacks.settle(&ready, result).await, &path)
 }
 
 fn parse(body: Map<String, Value>, params: &Params, headers: &HeaderMap) -> Result<NewRestore, Fault> {

@@ -12,15 +12,17 @@ use crate::auth::Caller;
 use crate::body::NoBody;
 use crate::fault::Fault;
 use crate::params::At;
+use crate::source::Stacks;
 
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
+    stacks: Stacks,
     caller: Caller,
     At(path): At<SnapshotPath>,
     _: NoBody,
 ) -> Result<Json<Value>, Fault> {
-    let (stack, id) = path.find(&api, &caller.project).await?;
-    let snapshot = api.store.find_snapshot(&caller.project, stack.id, id).await?;
+    let (stack, id) = path.find(&stacks, &caller).await?;
+    let snapshot = api.store.find_snapshot(&caller.project, stack, id).await?;
     let shown = view::with_data(&api, &caller.project, &snapshot).await?;
     Ok(Json(json!({"snapshot": shown})))
 }

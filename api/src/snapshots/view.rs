@@ -90,7 +90,7 @@ fn kept(captured: &Captured, resource: Option<&Resource>) -> Value {
 fn resource(captured: &Captured, artifact: &Artifact) -> Value {
     let resource = captured.resources.iter().find(|resource| resource.name == artifact.resource);
     let metadata = &captured.template["resources"][artifact.resource.as_str()]["metadata"];
-    json!({
+    let mut shown = json!({
         "name": artifact.resource,
         "resource_id": resource.and_then(|resource| resource.external_id.as_deref()),
         "type": artifact.kind,
@@ -110,5 +110,10 @@ fn resource(captured: &Captured, artifact: &Artifact) -> Value {
             "warnings": artifact.warnings,
             "entry": artifact.entry,
         },
-    })
+    });
+    // Of a stack of a real Heat's: what there was to capture of a resource that no driver is for.
+    if let Some(captures) = artifact.data["captures"].as_str() {
+        shown["artifact"]["captures"] = captures.into();
+    }
+    shown
 }

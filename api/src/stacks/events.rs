@@ -77,14 +77,7 @@ fn page(base: &Base, stack: &Stack, mut events: Vec<Event>, params: &Params) -> 
         let after = events.iter().position(|event| event.id.to_string() == marker).map_or(0, |at| at + 1);
         events.drain(..after);
     }
-    let wanted = |event: &&Event| {
-        let (status, word) = (event.shown.status.as_str(), event.shown.word());
-        let same = |asked: &str, value: &str| asked.eq_ignore_ascii_case(value);
-        params.wants(&["resource_name"], name(stack, event))
-            && params.wants(&["resource_type"], kind(event))
-            && params.asks(&["resource_action"], |asked| same(asked, &event.shown.action))
-            && params.asks(&["resource_status"], |asked| same(asked, status) || same(asked, &word))
-    };
+    let wanted = |event: &&Event| wanted(stack, event, params);
     let shown = events.iter().filter(wanted).take(limit).map(|event| {
         let mut shown = view(base, stack, event);
         if nested && let Some(links) = shown["links"].as_array_mut() {
@@ -126,8 +119,18 @@ pub(crate) async fn show(
     Ok(Json(json!({"event": shown})))
 }
 
+/// Whether it passes the filters that a caller gave.
+pub(crate) fn wanted(stack: &Stack, event: &Event, params: &Params) -> bool {
+    let (status, word) = (event.shown.status.as_str(), event.shown.word());
+    let same = |asked: &str, value: &str| asked.eq_ignore_ascii_case(value);
+    params.wants(&["resource_name"], name(stack, event))
+        && params.wants(&["resource_type"], kind(event))
+        && params.asks(&["resource_action"], |asked| same(asked, &event.shown.action))
+        && params.asks(&["resource_status"], |asked| same(asked, status) || same(asked, &word))
+}
+
 /// The stack's own events bear the stack's name.
-fn name<'a>(stack: &'a Stack, event: &'a Event) -> &'a str {
+pub(crate) fn name<'a>(stack: &'a Stack, event: &'a Event) -> &'a str {
     event.resource.as_ref().map_or(stack.name.as_str(), |name| name.as_str())
 }
 
@@ -138,7 +141,7 @@ fn kind(event: &Event) -> &str {
     }
 }
 
-fn view(base: &Base, stack: &Stack, event: &Event) -> Value {
+pub(crate) fn view(base: &Base, stack: &Stack, event: &Event) -> Value {
     let (name, href) = (name(stack, event), base.stack(stack));
     let resource = format!("{href}/resources/{name}");
     let physical = match event.resource {

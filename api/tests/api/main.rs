@@ -9,6 +9,7 @@ mod bad_input;
 mod bodies;
 mod connections;
 mod document;
+mod heat;
 mod keystone;
 mod lists;
 mod operations;

@@ -57,7 +57,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) router: Router,
     pub(crate) queue: watch::Sender<bool>,
-    document: Value,
+    pub(crate) document: Value,
 }
 
 pub(crate) struct Reply {

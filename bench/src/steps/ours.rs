@@ -52,8 +52,13 @@ pub async fn run(redis: &RedisServer, rabbit: &RabbitServer, steps: u32) -> anyh
     for number in 0..WORKERS {
         let (store, queue) = process(redis, rabbit, &prefix).await?;
         tasks.spawn(timers::run(store.clone(), Arc::clone(&queue), timers::Settings::default(), token.clone()));
-        let deps =
-            Deps { store, queue, drivers: Registry::default().with(Arc::new(Nothing)), vaults: Arc::new(NoVaults) };
+        let deps = Deps {
+            store,
+            queue,
+            drivers: Registry::default().with(Arc::new(Nothing)),
+            vaults: Arc::new(NoVaults),
+            heat: None,
+        };
         tasks.spawn(stacksnap_worker::run(deps, settings(number)?, token.clone()));
     }
     until_workers_live(&store).await?;
@@ -151,6 +156,7 @@ async fn create(store: &Store, project: &ProjectId, resources: u32) -> anyhow::R
         caller: "bench".to_owned(),
         trace: None,
         idempotency: None,
+        heat: None,
         answer: &answer,
     };
     let Value::String(id) = store.create_stack(&request, &new).await?.answer else { bail!("no operation") };

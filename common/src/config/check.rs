@@ -64,6 +64,9 @@ impl Config {
         if let Err(error) = crate::telemetry::filter(&self.telemetry.level) {
             demand(false, &error.to_string());
         }
+        for problem in self.heat.problems(self.auth == Auth::Keystone) {
+            demand(false, problem);
+        }
         for problem in self.keystone.problems(self.auth == Auth::Keystone) {
             demand(false, &problem);
         }

@@ -9,6 +9,7 @@
 mod auth;
 mod check;
 mod directory;
+mod heat;
 mod keystone;
 mod layers;
 mod limits;
@@ -32,6 +33,7 @@ use serde::Deserialize;
 pub use auth::Auth;
 pub use check::Role;
 pub use directory::DirectoryRoot;
+pub use heat::{ActAs, Heat};
 pub use keystone::{Interface, Keystone};
 pub use layers::{Error, Sources, load};
 pub use limits::Limits;
@@ -67,6 +69,7 @@ pub struct Config {
     #[serde(deserialize_with = "value::optional")]
     pub amqp: Option<Address>,
     pub slots: Slots,
+    pub heat: Heat,
     pub keystone: Keystone,
     pub policy: Rules,
     pub store: Store,
@@ -94,6 +97,7 @@ impl Default for Config {
             redis: None,
             amqp: None,
             slots: Slots::Cores,
+            heat: Heat::default(),
             keystone: Keystone::default(),
             policy: Rules::default(),
             store: Store::default(),

@@ -2,11 +2,13 @@
 //!
 //! An operation works on *items*: one for each resource it touches, and one last for the whole (seal, unseal). It goes
 //! through its *stages* in order; a stage runs one verb on a range of items, each of them a step. `plan.rs` makes items
-//! and stages from a request (pure); `machine.rs` says what comes next (pure). Nothing here reads a clock or does I/O.
+//! and stages from a request (pure); `heat.rs` adds to a plan what a stack
+//! of a real Heat needs (pure); `machine.rs` says what comes next (pure). Nothing here reads a clock or does I/O.
 //!
 //! The records here are what the store holds. They carry `schema`; fields that a reader does not know are kept in
 //! `other` and written back, so that old and new versions run side by side.
 
+pub mod heat;
 pub mod machine;
 pub mod plan;
 #[cfg(test)]
@@ -362,6 +364,9 @@ pub struct Operation {
     /// It stops only to begin from quiesce again.
     #[serde(default)]
     pub redo: bool,
+    /// What workers act by towards a real Heat; kept until the operation has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<uuid::Uuid>,
     /// Update, restore, plan: what it does (or would do) to the stack's definition.
     #[serde(default, skip_serializing_if = "Changes::is_empty")]
     pub changes: Changes,

@@ -85,6 +85,7 @@ fn operation(kind: Kind, plan: &plan::Plan) -> Operation {
         thawed_at: None,
         again: 0,
         redo: false,
+        grant: None,
         changes: Default::default(),
         reserved: 0,
         rolls_back: false,

@@ -7,6 +7,7 @@
 use super::backend::{At, Batch, Precondition};
 use super::keys::{self, Timer, count};
 use super::{Error, PATIENCE, Read, Store, backend, put};
+use crate::heat;
 use crate::ids::{OperationId, ProjectId, SnapshotId};
 use crate::operation::plan::Plan;
 use crate::operation::{Item, Kind, Operation, Options, SCHEMA, State, Stop, Verb, machine};
@@ -27,6 +28,8 @@ pub struct Request<'a> {
     pub caller: String,
     pub trace: Option<String>,
     pub idempotency: Option<Idempotency>,
+    /// Where the stack is a Heat's: what was learned from it for this request.
+    pub heat: Option<heat::Begin>,
     /// Makes the answer of what was begun; kept with the idempotency key.
     pub answer: &'a (dyn Fn(&Begun) -> Answer + Send + Sync),
 }
@@ -124,6 +127,9 @@ impl Store {
                 Err(backend::Error::Conflict(on)) => {
                     let closed = [count::running(&request.project), count::waiting(&request.project)];
                     match &on {
+                        on if self.is_guard(&request.project, request.heat.as_ref(), on) => {
+                            return Err(Error::Changing(begun.stack.name.to_string()));
+                        }
                         Precondition::CounterBelow(key, _) if closed.contains(key) => gate = Gate::Closed,
                         Precondition::CounterBelow(key, _) => return Err(self.limit(request, &begun, key)),
                         _ => {}
@@ -135,7 +141,7 @@ impl Store {
         Err(backend::Error::Unavailable("too many changes at once to the same records".to_owned()).into())
     }
 
-    async fn answered(&self, request: &Request<'_>) -> Result<Option<Answer>, Error> {
+    pub(super) async fn answered(&self, request: &Request<'_>) -> Result<Option<Answer>, Error> {
         let Some(key) = &request.idempotency else { return Ok(None) };
         let shard = self.shard(&request.project);
         match self.read::<Answer>(shard, keys::answer(&request.project, &key.digest)).await? {
@@ -203,11 +209,15 @@ impl Store {
             thawed_at: None,
             again: 0,
             redo: false,
+            grant: None,
             changes: draft.changes,
             reserved: draft.reserved,
             rolls_back: draft.rolls_back,
             other: Default::default(),
         };
+        if let Some(begin) = &request.heat {
+            self.begin_with_heat(batch, stack, begin, &mut op)?;
+        }
         let steps = draft.plan.as_ref().map_or(1, |plan| plan.items.len()) as i64;
         batch.require(Precondition::CounterBelow(count::steps(project), self.settings.steps));
         batch.count(count::steps(project), steps, None);
@@ -313,13 +323,19 @@ pub(super) fn event(at: Millis, rank: Rank, resource: Option<&Resource>, shown: 
         shown,
         kind: resource.map(|resource| resource.kind.clone()),
         physical_id: resource.and_then(|resource| resource.external_id.clone()),
+        after: None,
     }
 }
 
 /// Shows a new state on the stack, and tells it as an event. The caller puts the stack.
 pub(super) fn show(batch: &mut Batch, stack: &mut Stack, shown: Shown, now: Millis) -> Result<(), Error> {
     stack.shown = shown;
+    if let Some(shadow) = &mut stack.heat {
+        // Nothing of Heat's is newer, until Heat changes.
+        shadow.newer = true;
+    }
     let rank = if stack.shown.status == Status::InProgress { Rank::StackStarts } else { Rank::StackEnds };
-    let event = event(now, rank, None, stack.shown.clone());
+    let mut event = event(now, rank, None, stack.shown.clone());
+    event.after = stack.heat.as_ref().and_then(|shadow| shadow.seen.event.clone());
     put(batch, keys::event(&stack.project, stack.id, event.id), &event)
 }

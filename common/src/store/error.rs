@@ -22,6 +22,9 @@ pub enum Error {
     /// Something runs on the stack that must end first (`ActionInProgress`).
     #[error("Stack {stack} already has an action ({action}) in progress.")]
     Busy { stack: StackName, action: String, operation: OperationId },
+    /// A change of the stack goes to Heat now, or went there since Heat was read for this request (`ActionInProgress`).
+    #[error("Stack {0} is being changed; try again in a moment.")]
+    Changing(String),
     /// Something runs on the snapshot that must end first.
     #[error("Snapshot {snapshot} already has an operation ({operation}) in progress.")]
     SnapshotBusy { snapshot: SnapshotId, operation: OperationId },

@@ -109,6 +109,19 @@ pub(super) fn worker(id: &WorkerId) -> Key {
     key!("worker/{id}")
 }
 
+/// Short holds on a stack of Heat's.
+pub(super) fn holds(project: &ProjectId, stack: StackId) -> Key {
+    key!("hold/{project}/{stack}")
+}
+
+/// What workers act by towards Heat.
+pub(super) fn grant(project: &ProjectId, id: uuid::Uuid) -> Key {
+    key!("grant/{project}/{id}")
+}
+
+/// Those of all projects of a shard.
+pub(super) const GRANTS: &str = "grant/";
+
 /// Whose turn it is to prune the project's vault.
 pub(super) fn prune(project: &ProjectId) -> Key {
     key!("prune/{project}")
@@ -176,6 +189,8 @@ pub enum Timer {
     Forget(ProjectId, String),
     /// An operation ended so long ago that its records may go.
     Retire(ProjectId, OperationId),
+    /// Nothing that changed a stack of Heat's can be under way any more.
+    Hold(ProjectId, StackId),
 }
 
 impl Timer {
@@ -186,6 +201,7 @@ impl Timer {
             Timer::Expire(project, snapshot) => format!("expire/{project}/{snapshot}"),
             Timer::Forget(project, digest) => format!("forget/{project}/{digest}"),
             Timer::Retire(project, operation) => format!("retire/{project}/{operation}"),
+            Timer::Hold(project, stack) => format!("hold/{project}/{stack}"),
         })
     }
 
@@ -198,6 +214,7 @@ impl Timer {
             "item" => Some(Timer::Item(project, subject.parse().ok()?, parts.next()?.parse().ok()?)),
             "expire" => Some(Timer::Expire(project, subject.parse().ok()?)),
             "retire" => Some(Timer::Retire(project, subject.parse().ok()?)),
+            "hold" => Some(Timer::Hold(project, subject.parse().ok()?)),
             "forget" => Some(Timer::Forget(project, subject.to_owned())),
             _ => None,
         }

@@ -8,6 +8,7 @@
 //! - `begin.rs`: a request becomes records: snapshot, operation, items, timers, in one commit.
 //! - `stacks.rs`, `update.rs`, `actions.rs`, `abandon.rs`, `snapshots.rs`, `cancel.rs`: the requests.
 //! - `claim.rs`, `finish.rs`: a worker takes a step, keeps it, ends it.
+//! - `planning.rs`: which steps an operation has; `shadow.rs`: stacks of a real Heat: shadows, holds, grants.
 //! - `advance.rs`, `prepare.rs`, `verdict.rs`, `settle.rs`: what follows when a stage, or the whole, has ended.
 //! - `looks.rs`: what the timers' pump asks and changes.
 //! - `read.rs`: what callers see. `rebuild.rs`: the records again, from what the vaults hold.
@@ -33,12 +34,14 @@ pub mod keys;
 pub mod looks;
 #[cfg(feature = "contract")]
 pub mod model;
+mod planning;
 mod prepare;
 pub mod read;
 pub mod rebuild;
 pub mod redis;
 mod rules;
 mod settle;
+pub mod shadow;
 pub mod snapshots;
 pub mod stacks;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::begin::INLINE;
 use super::keys::{self, Timer, count};
 use super::{Error, Read, Store, backend, put, require_version};
 use crate::ids::{ProjectId, SnapshotId};
+use crate::operation::heat;
 use crate::operation::plan::{self, Plan};
 use crate::operation::{Kind, Operation, State, Stop, Verb, machine};
 use crate::types::Resource;
@@ -87,7 +88,11 @@ impl Store {
                 for snapshot in self.all_snapshots_of(project, op.stack).await? {
                     found.push((snapshot.id, self.made(project, snapshot.id).await?));
                 }
-                Ok(plan::delete(&found))
+                let mut plan = plan::delete(&found);
+                if self.stack(project, op.stack).await?.value.heat.is_some() {
+                    heat::weave(&mut plan, op.kind, true);
+                }
+                Ok(plan)
             }
             Kind::Suspend | Kind::Resume | Kind::Abandon => Ok(plan::nothing()),
             Kind::Update => Ok(self.plan_update(op, &self.pending(op).await?)),
@@ -99,14 +104,17 @@ impl Store {
                 let snapshot = op.snapshot.ok_or_else(|| corrupt(op, "names no snapshot"))?;
                 let captured = self.captured(project, snapshot).await?;
                 if op.kind == Kind::Snapshot {
-                    return Ok(plan::snapshot(&self.kinds, &captured.resources));
+                    return self.plan_prepared_snapshot(op, snapshot, &captured.resources).await;
                 }
                 let chosen = self.chosen(project, snapshot, &captured, &op.options.resources).await?;
-                Ok(match op.kind {
-                    Kind::Restore => plan::restore(&self.kinds, &chosen, op.options.safety)?,
-                    Kind::Plan => plan::each(&self.kinds, &chosen, Verb::Preview),
-                    _ => plan::each(&self.kinds, &chosen, Verb::Verify),
-                })
+                let stack = self.stack(project, op.stack).await?.value;
+                let wanted = &op.options.resources;
+                match op.kind {
+                    Kind::Restore => {
+                        self.plan_restore_of(project, snapshot, &stack, &chosen, wanted, op.options.safety).await
+                    }
+                    kind => self.plan_look(project, snapshot, &stack, &chosen, wanted, kind).await,
+                }
             }
         }
     }

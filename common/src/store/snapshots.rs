@@ -7,7 +7,7 @@ use super::begin::{Begun, Draft, Gate, Request, show};
 use super::keys::{self, count};
 use super::{Error, Read, Store, put, require_version};
 use crate::ids::{ProjectId, ResourceName, SnapshotId, StackId};
-use crate::operation::{Kind, Operation, Options, SCHEMA, Verb, plan};
+use crate::operation::{Kind, Operation, Options, SCHEMA};
 use crate::record::{Answer, Captured, Purpose, Shown, Snapshot, Stack, Status};
 use crate::store::Millis;
 use crate::types::{Artifact, Changes, Consistency, Resource};
@@ -61,13 +61,16 @@ impl Store {
         batch.count(count::snapshots_of(project, stack.id), 1, None);
         batch.count(count::snapshots(project), 1, None);
 
-        let plan = plan::snapshot(&self.kinds, &stack.resources);
         let captured = Captured::of(&stack);
+        let plan = self.plan_snapshot(&stack, request.heat.as_ref());
         let mut snapshot = new_snapshot(&stack, id, Purpose::User, now);
         snapshot.name.clone_from(&new.name);
         snapshot.labels.clone_from(&new.labels);
         for (resource, why) in &plan.unprotected {
             put_unprotected(&mut batch, project, id, resource, why)?;
+        }
+        if let Some(begin) = &request.heat {
+            self.put_captured(&mut batch, &stack, id, &begin.captured, Kind::Snapshot.action(), now)?;
         }
         let options =
             Options { consistency: new.consistency, allow_unprotected: new.allow_unprotected, ..Options::default() };
@@ -110,9 +113,16 @@ impl Store {
         let captured = self.captured(project, id).await?;
         let chosen = self.chosen(project, id, &captured, &new.resources).await?;
         let safe = new.safety.unwrap_or(self.settings.safety);
-        let plan = plan::restore(&self.kinds, &chosen, safe)?;
-        let changes = redefines(&stack, &captured, &new.resources);
-        let grows = if changes.is_empty() { 0 } else { captured.defined().len() as i64 - stack.resources.len() as i64 };
+        let plan = self.plan_restore_of(project, id, &stack, &chosen, &new.resources, safe).await?;
+        let (changes, grows) = if stack.heat.is_some() {
+            // Heat brings the definition back.
+            (Changes::default(), 0)
+        } else {
+            let changes = redefines(&stack, &captured, &new.resources);
+            let grows =
+                if changes.is_empty() { 0 } else { captured.defined().len() as i64 - stack.resources.len() as i64 };
+            (changes, grows)
+        };
         let draft = Draft {
             snapshot: Some(id),
             safety: safe.then_some(safety),
@@ -127,9 +137,19 @@ impl Store {
             before.name = Some(format!("before restore of {}", snapshot.value.name.as_deref().unwrap_or("a snapshot")));
             before.made_by = Some(operation.id);
             before.resources = chosen.len() as u32;
-            let of_stack = Captured::of(&stack);
-            let defined = Some(of_stack.resources.clone());
-            put_snapshot(&mut batch, &before, &Captured { resources: chosen, defined, ..of_stack })?;
+            match &request.heat {
+                // Heat may change all of the stack.
+                Some(begin) => {
+                    before.resources = stack.resources.len() as u32;
+                    self.put_captured(&mut batch, &stack, safety, &begin.captured, None, now)?;
+                    put_snapshot(&mut batch, &before, &Captured::of(&stack))?;
+                }
+                None => {
+                    let of_stack = Captured::of(&stack);
+                    let defined = Some(of_stack.resources.clone());
+                    put_snapshot(&mut batch, &before, &Captured { resources: chosen, defined, ..of_stack })?;
+                }
+            }
         }
         self.hold_snapshot(&mut batch, &mut snapshot, &operation)?;
         hold_stack(&mut batch, &mut stack, version, &operation, now)?;
@@ -176,12 +196,15 @@ impl Store {
         let captured = self.captured(project, id).await?;
         let chosen = self.chosen(project, id, &captured, resources).await?;
         let now = self.now().await?;
-        let verb = if kind == Kind::Plan { Verb::Preview } else { Verb::Verify };
         let draft = Draft {
             snapshot: Some(id),
             options: Options { resources: resources.to_vec(), ..Options::default() },
-            changes: if kind == Kind::Plan { redefines(&stack, &captured, resources) } else { Changes::default() },
-            ..Draft::new(kind, Some(plan::each(&self.kinds, &chosen, verb)))
+            changes: if kind == Kind::Plan && stack.heat.is_none() {
+                redefines(&stack, &captured, resources)
+            } else {
+                Changes::default()
+            },
+            ..Draft::new(kind, Some(self.plan_look(project, id, &stack, &chosen, resources, kind).await?))
         };
         let operation = self.open(&mut batch, request, &stack, draft, gate, now)?;
         if kind.holds_snapshot() {

@@ -85,6 +85,7 @@ impl Store {
             deleted_at: None,
             busy: None,
             deleting: None,
+            heat: None,
             abandoned: None,
             revision: 0,
             times: Default::default(),

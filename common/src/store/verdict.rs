@@ -23,6 +23,8 @@ struct Got {
     resources: u32,
     protected: u32,
     unprotected: Vec<String>,
+    /// Of these, whatever they are, the record has all there is.
+    captured: u32,
     cut_lost: bool,
 }
 
@@ -125,6 +127,7 @@ impl Store {
             resources: artifacts.len() as u32,
             protected: protected.len() as u32,
             unprotected,
+            captured: artifacts.iter().filter(|artifact| artifact.inline).count() as u32,
             cut_lost,
         })
     }
@@ -541,7 +544,7 @@ fn put_at<T: serde::Serialize>(batch: &mut Batch, key: backend::Key, read: &Read
 
 /// Why a snapshot with what it got is not one.
 fn refused(op: &Operation, got: &Got) -> Option<String> {
-    if got.protected == 0 && got.resources > 0 && !op.options.allow_unprotected {
+    if got.protected == 0 && got.captured == 0 && got.resources > 0 && !op.options.allow_unprotected {
         return Some(format!(
             "none of the {} resources is protected: {}; ask with \"allow_unprotected\": true for a snapshot of the \
              template alone",

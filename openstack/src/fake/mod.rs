@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "for tests only")]
 
+pub mod heat;
 mod keystone;
 
+pub use heat::Heat;
 pub use keystone::Keystone;

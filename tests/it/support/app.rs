@@ -20,7 +20,7 @@ pub struct Process {
 }
 
 impl Process {
-    fn start(name: &str, arguments: &[String], log: &Path) -> Self {
+    pub fn start(name: &str, arguments: &[String], log: &Path) -> Self {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let file = std::fs::File::options().create(true).append(true).open(log).unwrap();
         let mut command = cli::command(&arguments);
@@ -78,7 +78,7 @@ pub struct App {
     config: String,
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

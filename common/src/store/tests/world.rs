@@ -176,6 +176,7 @@ impl World {
             caller: "me".to_owned(),
             trace: None,
             idempotency: None,
+            heat: None,
             answer: &answer,
         }
     }

@@ -1,0 +1,79 @@
+//! An operation on a stack of Heat's begins.
+//!
+//! First the version of the stack's holds is noted, then Heat is read, then the shadow is made what was read, then the
+//! grant is made; the operation's own commit requires that no change has gone through us since the first of these. What
+//! goes round us is found by the worker, which compares Heat with what was seen before each write and at the end.
+
+use axum::http::HeaderMap;
+use stacksnap_common::heat::{Begin, Grant};
+use stacksnap_common::ids::StackId;
+
+use super::{Heat, token};
+use crate::Api;
+use crate::auth::Caller;
+use crate::fault::Fault;
+use crate::stacks::StackPath;
+
+/// What is to begin, as far as it decides what must be known of the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begins {
+    Snapshot,
+    Restore,
+    /// Nothing is changed, but Heat is asked.
+    Plan,
+    /// Heat is not asked: only what we have is looked at or removed.
+    Own,
+    StackDelete,
+}
+
+/// A stack on which an operation may begin.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) stack: StackId,
+    /// `None`: the stack is ours.
+    pub(crate) heat: Option<Begin>,
+}
+
+impl Heat {
+    pub(crate) async fn begin(
+        &self,
+        api: &Api,
+        caller: &Caller,
+        path: &StackPath,
+        headers: &HeaderMap,
+        begins: Begins,
+    ) -> Result<Ready, Fault> {
+        let project = &caller.project;
+        let unknown = |_| Fault::no_stack(&path.stack_name);
+        let stack: StackId = path.stack_id.to_ascii_lowercase().parse().map_err(unknown)?;
+        let (guard, captured) = match begins {
+            Begins::Own => {
+                self.stack(project, path, headers).await?;
+                return Ok(Ready { stack, heat: None });
+            }
+            Begins::Plan | Begins::StackDelete => {
+                self.stack(project, path, headers).await?;
+                (None, Vec::new())
+            }
+            Begins::Snapshot | Begins::Restore => {
+                let guard = api.store.guard(project, stack).await.map_err(|error| path.fault(error))?;
+                let found = self.read(api, project, path, headers).await?;
+                if begins == Begins::Restore && found.mirror.seen.action() == "SUSPEND" {
+                    let why = "Restoring a suspended stack is not supported; resume it first.";
+                    return Err(Fault::refused("NotSupported", why));
+                }
+                api.store.mirror(project, &found.mirror).await.map_err(|error| path.fault(error))?;
+                (Some(guard), found.captured)
+            }
+        };
+        let grant = self.grants.make(api, caller, token(headers).as_ref()).await?;
+        Ok(Ready { stack, heat: Some(Begin { guard, grant, captured }) })
+    }
+
+    /// Nothing came of it.
+    pub(crate) async fn gave_up(&self, api: &Api, grant: Option<&Grant>, headers: &HeaderMap) {
+        if let Some(grant) = grant {
+            self.grants.unmake(api, grant, token(headers).as_ref()).await;
+        }
+    }
+}
