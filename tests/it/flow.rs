@@ -111,7 +111,7 @@ async fn killed_and_started(app: &mut App, operation: &str) {
 /// A copy that ends in time ends; one that does not is given back, and goes on in the next process.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_lets_a_copy_end_or_hands_it_back() {
-    for (shutdown, fence) in [("60s", 1), ("1s", 2)] {
+    for (shutdown, fence) in [("60s", 1), ("50ms", 2)] {
         let mut app = App::embedded_with(&format!("[worker]\nshutdown = '{shutdown}'\n")).await;
         let tree = app.root().join("tree");
         super::workers::large(&tree, 150);

@@ -126,7 +126,7 @@ impl Answer {
     }
 
     /// As Heat gave it, with our addresses.
-    pub(super) fn as_it_is(self, heat: &Heat, base: &Base) -> Response {
+    pub(super) fn unchanged(self, heat: &Heat, base: &Base) -> Response {
         let body = Urls::new(&heat.url, base).replace(&self.body);
         self.with(heat, base, body)
     }

@@ -55,7 +55,7 @@ pub(super) async fn events(
     };
     let (Some(stack), false) = (shadow, ours.is_empty()) else {
         let answer = heat.ask(&parts, heat.at(&parts.uri, parts.uri.query())?).await?;
-        return Ok(answer.as_it_is(&heat, &base));
+        return Ok(answer.unchanged(&heat, &base));
     };
     let limit = params.number("limit")?.filter(|limit| *limit > 0);
     let descending = params.descending(true)?;
@@ -63,15 +63,15 @@ pub(super) async fn events(
         Ok(all) => all,
         // 404 of a resource that Heat has no events of.
         Err(answer) if answer.status == axum::http::StatusCode::NOT_FOUND && path.resource_name.is_some() => {
-            return Ok(answer.as_it_is(&heat, &base));
+            return Ok(answer.unchanged(&heat, &base));
         }
-        Err(answer) => return Ok(answer.as_it_is(&heat, &base)),
+        Err(answer) => return Ok(answer.unchanged(&heat, &base)),
     };
     let is_filter = |name: &str| !PAGING.contains(&name) && name != "nested_depth";
     let fit: Option<BTreeSet<String>> = if params.names().any(is_filter) {
         match asked(&heat, &parts, |name| !PAGING.contains(&name)).await? {
             Ok(fit) => Some(fit.iter().filter_map(|event| event["id"].as_str().map(str::to_owned)).collect()),
-            Err(answer) => return Ok(answer.as_it_is(&heat, &base)),
+            Err(answer) => return Ok(answer.unchanged(&heat, &base)),
         }
     } else {
         None

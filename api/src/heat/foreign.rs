@@ -78,7 +78,7 @@ pub(super) async fn list(
         return Ok(ours);
     }
     let theirs = theirs?;
-    let Some(listed) = theirs.json() else { return Ok(theirs.as_it_is(&heat, &base)) };
+    let Some(listed) = theirs.json() else { return Ok(theirs.unchanged(&heat, &base)) };
     let mut theirs = listed["snapshots"].as_array().cloned().unwrap_or_default();
     theirs.sort_by(|a, b| a["creation_time"].as_str().cmp(&b["creation_time"].as_str()));
     if theirs.is_empty() {

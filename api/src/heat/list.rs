@@ -46,7 +46,7 @@ pub(super) async fn list(
         return filtered(&heat, &parts, &base, &params, &shadows).await;
     }
     let answer = heat.ask(&parts, heat.at(&parts.uri, parts.uri.query())?).await?;
-    let Some(mut body) = answer.json() else { return Ok(answer.as_it_is(&heat, &base)) };
+    let Some(mut body) = answer.json() else { return Ok(answer.unchanged(&heat, &base)) };
     for row in body["stacks"].as_array_mut().into_iter().flatten() {
         write(row, &shadows);
     }
@@ -78,7 +78,7 @@ async fn filtered(
     for _ in 0..PAGES {
         let asked = unfiltered(query, PAGE, from.as_deref());
         let answer = heat.ask(parts, heat.at(&parts.uri, Some(&asked))?).await?;
-        let Some(body) = answer.json() else { return Ok(answer.as_it_is(heat, base)) };
+        let Some(body) = answer.json() else { return Ok(answer.unchanged(heat, base)) };
         let rows = body["stacks"].as_array().cloned().unwrap_or_default();
         let whole_page = rows.len() == PAGE;
         for mut row in rows {

@@ -43,7 +43,7 @@ pub(super) async fn list(
     };
     let query = (!query.is_empty()).then_some(query);
     let answer = heat.ask(&parts, heat.at(&parts.uri, query.as_deref())?).await?;
-    let (Some(mut body), Some(shown)) = (answer.json(), newer) else { return Ok(answer.as_it_is(&heat, &base)) };
+    let (Some(mut body), Some(shown)) = (answer.json(), newer) else { return Ok(answer.unchanged(&heat, &base)) };
     if let Some(rows) = body["resources"].as_array_mut() {
         for row in rows.iter_mut() {
             write(row, &shown);
@@ -66,7 +66,7 @@ pub(super) async fn show(
     let (parts, _) = request.into_parts();
     let newer = newer(&api, &heat, &caller.project, &path, &parts).await?;
     let answer = heat.ask(&parts, heat.at(&parts.uri, parts.uri.query())?).await?;
-    let (Some(mut body), Some(shown)) = (answer.json(), newer) else { return Ok(answer.as_it_is(&heat, &base)) };
+    let (Some(mut body), Some(shown)) = (answer.json(), newer) else { return Ok(answer.unchanged(&heat, &base)) };
     write(&mut body["resource"], &shown);
     Ok(answer.changed(&heat, &base, &body))
 }

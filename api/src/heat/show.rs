@@ -20,7 +20,7 @@ pub(super) async fn show(
     let heat = api.heat()?;
     let (parts, _) = request.into_parts();
     let answer = heat.ask(&parts, heat.at(&parts.uri, parts.uri.query())?).await?;
-    let Some(mut body) = answer.json() else { return Ok(answer.as_it_is(&heat, &base)) };
+    let Some(mut body) = answer.json() else { return Ok(answer.unchanged(&heat, &base)) };
     if let Some(id) = body["stack"]["id"].as_str().and_then(|id| id.parse().ok())
         && let Some(shadow) = api.store.shadow(&caller.project, id).await?
     {

@@ -48,10 +48,10 @@ pub(super) fn walk(listed: &[heat::Resource], template: &Value) -> Result<Vec<No
     }
     // A member waits for what its holder waits for; the holder waits for it.
     let of_holders = needs.clone();
-    for at in 0..listed.len() {
+    for (at, needed) in of_holders.iter().enumerate() {
         let members: BTreeSet<_> = (0..listed.len()).filter(|other| holder(*other) == Some(at)).collect();
         for member in &members {
-            let outside = of_holders[at].iter().copied().filter(|need| !members.contains(need));
+            let outside = needed.iter().copied().filter(|need| !members.contains(need));
             needs[*member].extend(outside.collect::<Vec<_>>());
         }
     }

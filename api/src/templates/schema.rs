@@ -92,8 +92,11 @@ pub(crate) async fn template(
     }))
 }
 
+/// Schemas by name.
+type Schemas = Map<String, Value>;
+
 /// The schemas of a type's properties and attributes, as Heat shows them.
-fn of(api: &Api, name: &str) -> Result<(Map<String, Value>, Map<String, Value>), Fault> {
+fn of(api: &Api, name: &str) -> Result<(Schemas, Schemas), Fault> {
     let mut attributes = Map::new();
     let mut properties = Map::new();
     if let Some(native) = native::get(name) {

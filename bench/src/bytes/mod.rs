@@ -74,7 +74,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 impl Bench<'_> {
     async fn round(&self, round: u32, ours: &mut Costs, theirs: &mut Costs) -> anyhow::Result<()> {
         let place = self.directory.join(format!("round-{round}"));
-        let (restored, ours_first) = (self.directory.join(format!("restored-{round}")), round % 2 == 0);
+        let (restored, ours_first) = (self.directory.join(format!("restored-{round}")), round.is_multiple_of(2));
         let service = Service::start(&self.arguments.stacksnap, &place.join("stacksnap"), &self.tree).await?;
         let restic = Restic::new(place.join("restic"))?;
 

@@ -67,6 +67,8 @@ mod tests {
             fs::write(root.join("inner/file"), "content").unwrap();
         }
         assert_eq!(compare_content(&a, &b).unwrap(), (1, 7));
+        let old = fs::File::options().write(true).open(a.join("inner/file")).unwrap();
+        old.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
         assert!(compare(&a, &b).is_err(), "their times differ");
         fs::write(b.join("inner/file"), "c0ntent").unwrap();
         assert!(compare_content(&a, &b).is_err());

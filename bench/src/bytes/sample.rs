@@ -29,7 +29,7 @@ pub fn build(root: &Path, files: usize, bytes: u64) -> std::io::Result<u64> {
             fs::create_dir_all(&directory)?;
         }
         buffer.clear();
-        let is_text = random.next() % 2 == 0;
+        let is_text = random.next().is_multiple_of(2);
         while buffer.len() < *size {
             let left = *size - buffer.len();
             if is_text {
@@ -77,7 +77,7 @@ impl Random {
     }
 
     fn below(&mut self, limit: usize) -> usize {
-        ((self.next() >> 32) * limit as u64 >> 32) as usize
+        (((self.next() >> 32) * limit as u64) >> 32) as usize
     }
 
     /// Near enough to normal: the sum of twelve even ones.

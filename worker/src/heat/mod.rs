@@ -19,11 +19,13 @@ mod update;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use serde_json::json;
 use stacksnap_common::heat::{By, Grant, Seen, Shadow};
 use stacksnap_common::ids::ProjectId;
 use stacksnap_common::operation::Verb;
-use stacksnap_common::store::Claimed;
+use stacksnap_common::store::{Claimed, Ended};
 use stacksnap_openstack::{Error as Cloud, Http, Scope, Session, Url, heat};
 use uuid::Uuid;
 
@@ -142,6 +144,20 @@ impl<'a> At<'a> {
     async fn shadow(&self) -> Result<Shadow, Error> {
         let stack = self.shared.store.shadow(&self.ctx.project, self.ctx.stack).await.map_err(store)?;
         stack.and_then(|stack| stack.heat).ok_or_else(|| Error::permanent("there is no record of the stack"))
+    }
+
+    /// Whether the stack is as it was seen last. If it is not: the moment that was found goes into the checkpoint first, and
+    /// is noted and told of in the next run. So a worker that dies in between can't make the change look like what was
+    /// seen. The value is the end of this run.
+    async fn unchanged(&self, now: &Seen) -> Result<Option<Ran>, Error> {
+        if let Some(found) = self.ctx.checkpoint.get("changed") {
+            self.note(now).await?;
+            return Err(changed(&serde_json::from_value(found.clone()).unwrap_or_default()));
+        }
+        if self.shadow().await?.seen.same(now) {
+            return Ok(None);
+        }
+        Ok(Some(Ended::Later { after: Duration::ZERO, checkpoint: json!({"changed": now}) }.into()))
     }
 
     async fn note(&self, seen: &Seen) -> Result<(), Error> {

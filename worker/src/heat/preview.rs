@@ -19,9 +19,8 @@ pub(super) async fn run(at: &At<'_>) -> Result<Ran, Error> {
     let stack = at.stack().await?;
     if at.claimed.operation.kind == Kind::Restore {
         // Before anything is touched, and before a safety snapshot is taken.
-        let now = super::state(&stack);
-        if !at.shadow().await?.seen.same(&now) {
-            return Err(super::changed(&now));
+        if let Some(ran) = at.unchanged(&at.seen(&stack).await?).await? {
+            return Ok(ran);
         }
     }
     let target = at.target().await?;
