@@ -113,6 +113,7 @@ async fn the_broker_goes_away_and_requests_are_accepted_and_run_later() {
     sample::build(&tree, 11, SIZE).unwrap();
     let stack = app.stack("s", &tree).await;
     app.snapshot(&stack, "before").await;
+    app.rabbit.as_ref().unwrap().flush().await;
     app.rabbit.as_mut().unwrap().stop();
     let (made, operation) = app.change(Method::POST, &format!("{stack}/snapshots"), Some(json!({}))).await;
     assert_eq!(made["status"], "IN_PROGRESS");

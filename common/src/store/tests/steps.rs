@@ -134,47 +134,47 @@ async fn each_step(kind: Kind) {
 
 #[tokio::test]
 async fn each_step_of_create() {
-    each_step(Kind::Create).await;
+    Box::pin(each_step(Kind::Create)).await;
 }
 
 #[tokio::test]
 async fn each_step_of_an_update() {
-    each_step(Kind::Update).await;
+    Box::pin(each_step(Kind::Update)).await;
 }
 
 #[tokio::test]
 async fn each_step_of_a_check() {
-    each_step(Kind::Check).await;
+    Box::pin(each_step(Kind::Check)).await;
 }
 
 #[tokio::test]
 async fn each_step_of_a_snapshot() {
-    each_step(Kind::Snapshot).await;
+    Box::pin(each_step(Kind::Snapshot)).await;
 }
 
 #[tokio::test]
 async fn each_step_of_a_restore() {
-    each_step(Kind::Restore).await;
+    Box::pin(each_step(Kind::Restore)).await;
 }
 
 #[tokio::test]
 async fn each_step_of_a_plan() {
-    each_step(Kind::Plan).await;
+    Box::pin(each_step(Kind::Plan)).await;
 }
 
 #[tokio::test]
 async fn each_step_of_a_verification() {
-    each_step(Kind::Verify).await;
+    Box::pin(each_step(Kind::Verify)).await;
 }
 
 #[tokio::test]
 async fn each_step_of_a_snapshots_delete() {
-    each_step(Kind::SnapshotDelete).await;
+    Box::pin(each_step(Kind::SnapshotDelete)).await;
 }
 
 #[tokio::test]
 async fn each_step_of_a_stacks_delete() {
-    each_step(Kind::StackDelete).await;
+    Box::pin(each_step(Kind::StackDelete)).await;
 }
 
 /// The seal fails, so all is undone; each step of the undoing has its own fate.
