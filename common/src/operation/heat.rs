@@ -2,7 +2,7 @@
 //! changes the stack there.
 //!
 //! - snapshot: … copy → *check* (nothing has changed in Heat) → seal
-//! - restore: preview, *of the stack too* → [safety] → *restore* (Heat brings the stack back to the snapshot's template)
+//! - restore: preview, *of the stack too* → (safety) → *restore* (Heat brings the stack back to the snapshot's template)
 //!   → data, level by level → *check* (owed: whatever happened, what Heat says is noted)
 //! - plan: preview, *of the stack too*
 //! - stack-delete: snapshots → *discard* (Heat deletes the stack)
