@@ -77,8 +77,8 @@ async fn a_test_resource_waits_and_fails_as_it_is_told() {
     assert_eq!(app.get(&format!("{stack}/resources/bad")).await["resource"]["physical_resource_id"], "");
 }
 
-/// From the request to COMPLETE, on RabbitMQ and Redis. The figure that is promised is the benchmark's, on a quiet machine;
-/// here it is made sure that nothing waits for a timer that nobody woke.
+/// From the request to COMPLETE, on RabbitMQ and Redis, nearly two windows of steps; each of them is protected. How long
+/// it takes is printed and not judged here.
 #[tokio::test(flavor = "multi_thread")]
 async fn sixty_resources_are_snapshotted_at_once() {
     let app = App::distributed(1, &[]).await;
@@ -92,15 +92,19 @@ async fn sixty_resources_are_snapshotted_at_once() {
         let body = Some(json!({"name": format!("{round}")}));
         let (made, _) = app.change(Method::POST, &format!("{stack}/snapshots"), body).await;
         let path = format!("{stack}/snapshots/{}", made["id"].as_str().unwrap());
-        while app.get(&path).await["snapshot"]["status"] != "COMPLETE" {
+        let snapshot = loop {
+            let snapshot = app.get(&path).await["snapshot"].clone();
+            if snapshot["status"] != "IN_PROGRESS" {
+                break snapshot;
+            }
             assert!(began.elapsed() < Duration::from_secs(60), "{}", app.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        };
         took.push(began.elapsed());
+        assert_eq!((&snapshot["status"], &snapshot["protected"]), (&json!("COMPLETE"), &json!(60)), "{snapshot}");
     }
     // The first one opens the vault.
     took.remove(0);
     took.sort();
     println!("60 resources, 10 rounds: median {:?}, slowest {:?}", took[5], took[9]);
-    assert!(took[5] < Duration::from_secs(10), "{took:?}");
 }
