@@ -291,7 +291,8 @@ async fn replicas_are_noticed_as_they_come_and_go() {
     put(&store, "alone", "x").await.unwrap();
     let mut replica = replica_of(&master).await;
     eventually(async || {
-        put(&store, "together", "x").await.unwrap();
+        // While it catches up it confirms late.
+        put(&store, "together", "x").await.ok()?;
         store.replicas.present(&store.link).await.then_some(())
     })
     .await;
