@@ -36,8 +36,8 @@ use tokio_util::task::TaskTracker;
 use super::raw;
 
 pub const WORKERS: usize = 2;
-/// For `control`, of each worker; 8 by default.
-pub const SLOTS: usize = raw::IN_FLIGHT / WORKERS;
+/// For `control`, of each worker: the default, which all promised figures mean.
+pub const SLOTS: usize = 8;
 /// One stack each.
 const PROJECTS: u32 = 8;
 const TYPE: &str = "Stacksnap::Nothing";
