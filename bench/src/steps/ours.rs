@@ -33,8 +33,6 @@ use stacksnap_worker::{Deps, Registry, Settings, housekeeping};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::raw;
-
 pub const WORKERS: usize = 2;
 /// For `control`, of each worker: the default, which all promised figures mean.
 pub const SLOTS: usize = 8;
