@@ -8,7 +8,8 @@
 //!       → vault/      where bytes go
 //! ```
 //!
-//! `heat/` has the steps of a stack of a real Heat as a whole. `heartbeat.rs` says that this worker lives, in which pools, and what it knows. `housekeeping.rs` prunes the vaults.
+//! `heat/` has the steps of a stack of a real Heat as a whole. `heartbeat.rs` says that this worker lives, in which pools,
+//! and what it knows. `housekeeping.rs` prunes the vaults; `catalog.rs` makes a lost store again from them.
 
 pub mod catalog;
 pub mod driver;
