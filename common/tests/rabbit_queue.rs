@@ -76,6 +76,7 @@ async fn what_is_no_job_goes_to_the_dead_letter_queue() {
         ..rabbit::Settings::new(RabbitServer::shared().await.url().into())
     };
     let queue: Arc<dyn Queue> = Rabbit::connect(settings).unwrap();
+    wait_connected(&queue, true).await;
     let route = fresh_route();
     let name = format!("letters.{}.{}", route.pool, route.lane);
     let sent = jobs(&route, 2);

@@ -26,15 +26,20 @@ const PATIENCE: Duration = Duration::from_secs(9 * 60);
 
 /// Runs a claimed step, and the copy that follows a held cut.
 pub(crate) async fn step(shared: Arc<Shared>, claimed: Claimed, slot: Slot) {
-    let mut next = Some((claimed, None));
+    let (mut next, mut slot) = (Some((claimed, None)), Some(slot));
     while let Some((claimed, session)) = next.take() {
-        next = one(&shared, claimed, session).await.map(|(copy, session)| (copy, Some(session)));
+        next = one(&shared, claimed, session, &mut slot).await.map(|(copy, session)| (copy, Some(session)));
     }
-    drop(slot);
 }
 
-/// One run of one step. Returns the copy to go on with, if the step was a cut that is held.
-async fn one(shared: &Arc<Shared>, mut claimed: Claimed, session: Option<Session>) -> Option<(Claimed, Session)> {
+/// One run of one step. Returns the copy to go on with, if the step was a cut that is held. If it was not, the slot is
+/// free from the moment in which the driver has ended: the next step is claimed while this one's outcome is recorded.
+async fn one(
+    shared: &Arc<Shared>,
+    mut claimed: Claimed,
+    session: Option<Session>,
+    slot: &mut Option<Slot>,
+) -> Option<(Claimed, Session)> {
     let began = Instant::now();
     let (verb, lane) = (claimed.verb, claimed.lane());
     let _running = metrics::step_running(lane);
@@ -64,6 +69,9 @@ async fn one(shared: &Arc<Shared>, mut claimed: Claimed, session: Option<Session
             (failed(error, &claimed, &ctx, &stopped, shared), None)
         }
     };
+    if session.is_none() {
+        drop(slot.take());
+    }
     let outcome = outcome(&ended);
     let copy = record(shared, &claimed, &lease, ended).await;
     metrics::step(lane, verb.as_str(), outcome, began.elapsed());

@@ -36,6 +36,11 @@ impl Key {
         Ok(Self(Aes256CtrPoly1305Aes::new(RawKey::from_slice(&bytes))))
     }
 
+    /// 32 bytes for AES, then Poly1305's `k` and `r`.
+    pub(super) fn from_bytes(bytes: &[u8; 64]) -> Self {
+        Self(Aes256CtrPoly1305Aes::new(RawKey::from_slice(bytes)))
+    }
+
     pub(super) fn seal(&self, plain: &[u8]) -> Result<Vec<u8>, Error> {
         let mut sealed = Vec::with_capacity(plain.len() + OVERHEAD);
         sealed.extend_from_slice(&[0; NONCE]);
@@ -60,7 +65,7 @@ impl Key {
     }
 }
 
-fn random(bytes: &mut [u8]) -> Result<(), Error> {
+pub(super) fn random(bytes: &mut [u8]) -> Result<(), Error> {
     let mut filled = 0;
     while filled < bytes.len() {
         filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())

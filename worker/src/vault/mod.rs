@@ -1,7 +1,7 @@
 //! The vault: where bytes go. One restic-format repository per project.
 //!
 //! - [`Vaults`] knows the place and the master key, opens a project's repository or makes it, and keeps a bounded
-//!   amount of index open ([`vaults`], [`open`], [`index`]).
+//!   amount of index open ([`vaults`], [`open`], [`keyfile`], [`index`]).
 //! - [`Vault`] is one project's repository. `put_stream` and `put_tree` take what a driver reads and leave one *entry*:
 //!   a restic snapshot whose tags are its [`Label`] ([`put`], [`archive`]). `get_stream` and `open_tree` give it back
 //!   ([`get`], [`walk`], [`fetch`]). The rest keeps house: [`manifest`], [`entries`], [`verify`], [`seal`], [`prune`].
@@ -26,6 +26,7 @@ mod error;
 mod fetch;
 mod get;
 mod index;
+mod keyfile;
 mod keys;
 mod label;
 mod manifest;

@@ -13,7 +13,7 @@ use rustic_core::{
     BytesList, ConfigOptions, Credentials, FileType, Id, KeyOptions, ReadBackend, Repository, RepositoryBackends,
     RepositoryOptions, RusticResult, WriteBackend,
 };
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use stacksnap_common::ids::ProjectId;
 
 use super::blob::{Key, Opener, Sealer, hash};
@@ -21,7 +21,7 @@ use super::chunk::Tables;
 use super::index::{Index, hash_of};
 use super::storage::{Storage, through_rustic};
 use super::vaults::Common;
-use super::{Entry, EntryId, Error};
+use super::{Entry, EntryId, Error, keyfile};
 
 /// One project's repository, its key known.
 pub(super) struct Project {
@@ -98,7 +98,7 @@ impl Project {
             }
             let lock = common.place.lock(id)?;
             if !exists()? {
-                match init(&storage, &credentials, lock.is_some()) {
+                match init(&storage, &password, lock.is_some()) {
                     Err(Error::Raced(_)) | Ok(()) => {}
                     Err(error) => return Err(error),
                 }
@@ -216,8 +216,8 @@ pub(super) fn without_cache() -> RepositoryOptions {
     options
 }
 
-/// Makes the repository. `alone`: nobody else can be at it, so what keys lie there are a dead maker's.
-fn init(storage: &Arc<dyn Storage>, credentials: &Credentials, alone: bool) -> Result<(), Error> {
+/// Makes the repository: first its key file, then the config, by which it exists. `alone`: nobody else can be at it, so what keys lie there are a dead maker's.
+fn init(storage: &Arc<dyn Storage>, password: &SecretString, alone: bool) -> Result<(), Error> {
     storage.create()?;
     for kind in [FileType::Snapshot, FileType::Index, FileType::Pack] {
         if !storage.list(kind)?.is_empty() {
@@ -232,6 +232,10 @@ fn init(storage: &Arc<dyn Storage>, credentials: &Credentials, alone: bool) -> R
             storage.remove(FileType::Key, &key, false)?;
         }
     }
+    let master = MasterKey::new();
+    let key = keyfile::make(&master, password)?;
+    let id = Id::new(hash(&key));
+    storage.write_bytes(FileType::Key, &id, false, key.into())?;
     let mut config = ConfigOptions::default();
     config.set_version = Some(2);
     // For prune, which repacks to the size that packs have here.
@@ -240,7 +244,11 @@ fn init(storage: &Arc<dyn Storage>, credentials: &Credentials, alone: bool) -> R
     config.set_treepack_size = "16 MiB".parse().ok();
     config.set_treepack_growfactor = Some(0);
     let backends = RepositoryBackends::new(Arc::clone(storage).as_backend(), None);
-    Repository::new(&without_cache(), &backends)?.init(credentials, &KeyOptions::default(), &config)?;
+    Repository::new(&without_cache(), &backends)?.init(
+        &Credentials::Masterkey(master),
+        &KeyOptions::default(),
+        &config,
+    )?;
     Ok(())
 }
 
