@@ -7,6 +7,9 @@ use serde_json::json;
 use super::{Cinder, Metadata, or_default};
 use crate::error::Error;
 
+/// What Cinder says (400) when an incremental backup has nothing to be built on.
+pub const NO_PARENT: &str = "No backups available to do an incremental backup";
+
 #[derive(Debug, Clone, Deserialize)]
 pub struct Backup {
     pub id: String,

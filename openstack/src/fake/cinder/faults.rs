@@ -33,6 +33,7 @@ pub enum Ends {
 pub(super) struct Faults {
     requests: Vec<(String, Fault, usize)>,
     pub(super) ends: Vec<Ends>,
+    pub(super) always: Vec<Ends>,
 }
 
 impl Faults {
@@ -48,6 +49,9 @@ impl Faults {
     }
 
     pub(super) fn ends(&mut self, kind: Ends) -> bool {
+        if self.always.contains(&kind) {
+            return true;
+        }
         let found = self.ends.iter().position(|ends| *ends == kind);
         found.map(|place| self.ends.remove(place)).is_some()
     }

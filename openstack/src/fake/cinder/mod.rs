@@ -16,14 +16,13 @@ mod state;
 mod volumes;
 
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use reqwest::Url;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use faults::{Ends, Fault};
-pub use state::{Asked, Delays, Quota};
+pub use state::{Asked, Backup, Delays, Quota, Snapshot, Volume};
 
 use super::Keystone;
 use state::State;
@@ -92,6 +91,15 @@ impl Cinder {
     /// How the next thing of this kind ends; those after it end well again.
     pub fn ends(&self, ends: Ends) {
         self.state().faults.ends.push(ends);
+    }
+
+    /// How things of this kind end from now on.
+    pub fn always(&self, ends: Ends, badly: bool) {
+        let mut state = self.state();
+        state.faults.always.retain(|other| *other != ends);
+        if badly {
+            state.faults.always.push(ends);
+        }
     }
 
     /// What was asked since the last time, in order.

@@ -1,0 +1,5 @@
+//! The driver against the fake cloud.
+
+mod contract;
+mod faults;
+mod lab;
