@@ -7,6 +7,9 @@
 //!               same.rs      what came back    meter.rs                  processor and memory of a process
 //!           → steps/   no-op steps through RabbitMQ and Redis, and the raw limit of both, by turns
 //!               ours.rs      the service       raw.rs      lapin and redis alone
+//!           → heat/    a stack of sixty resources, beside two real Heats on the loopback
+//!               cloud.rs     Keystone and the Heats     ours.rs      the service beside them
+//!               stack.rs     the client of all three    load.rs      reads at full speed
 //!           → report.rs  medians, in a few lines
 //! ```
 //!
@@ -15,6 +18,7 @@
 #![expect(unreachable_pub, reason = "a binary exports nothing; here `pub` says what a module offers to the others")]
 
 mod bytes;
+mod heat;
 mod report;
 mod steps;
 
@@ -23,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Measures stacksnap beside restic, and beside RabbitMQ and Redis alone.
+/// Measures stacksnap beside restic, beside RabbitMQ and Redis alone, and beside two real Heats.
 #[derive(Debug, Parser)]
 #[command(name = "bench/run")]
 struct Arguments {
@@ -55,6 +59,8 @@ enum Part {
     Bytes,
     /// Only no-op steps, against RabbitMQ and Redis alone
     Steps,
+    /// Only snapshots and reads of sixty resources, against real Heats; as root, they are installed if missing
+    Heat,
 }
 
 #[tokio::main]
@@ -71,11 +77,15 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     report::machine(&arguments.scratch)?;
-    if arguments.part != Some(Part::Steps) {
+    let wanted = |part: Part| arguments.part.is_none_or(|only| only == part);
+    if wanted(Part::Bytes) {
         bytes::run(arguments).await?;
     }
-    if arguments.part != Some(Part::Bytes) {
+    if wanted(Part::Steps) {
         steps::run(arguments).await?;
+    }
+    if wanted(Part::Heat) {
+        heat::run(arguments).await?;
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! "Look at this again at time T": the pump behind everything that happens later.
 //!
 //! Every process runs one. It reads the heads of the shards' timers every 250 ms, and at once when this process commits
-//! a timer that is due. Taking a timer is itself a commit, so of many pumps one acts:
+//! a timer that is due. Taking a timer is itself a commit, so of many pumps one acts. Only the next step of a stage is
+//! handed to the pump of the process that has ended the one before it, taken already. What a timer asks for:
 //!
 //! - an item that is ready: its job is published, and looked at again later if nobody claims it;
 //! - an item whose worker's lease is over: it is taken from that worker and becomes ready;
@@ -73,42 +74,64 @@ struct Pump {
 
 impl Pump {
     async fn run(self: Arc<Self>, token: CancellationToken) {
+        let mut handed = self.store.handed();
         let mut woken = self.store.backend().woken();
         let mut connected = self.queue.connected();
         let mut calm = Calm::default();
         let mut measured = Instant::now();
         let mut acts = JoinSet::new();
+        let mut ours = Vec::new();
+        let mut read = Instant::now();
+        let mut look = true;
         while !token.is_cancelled() {
-            woken.mark_unchanged();
-            let read = Instant::now();
-            match self.store.due(self.settings.limit).await {
-                Ok(dues) => {
-                    calm.back(&self.store).await;
-                    let more = dues.len() >= self.settings.limit;
-                    self.start(dues, &calm, &mut acts).await;
-                    if more {
-                        continue;
+            while let Ok(due) = handed.try_recv() {
+                ours.push(due);
+            }
+            let began = Instant::now();
+            self.start(std::mem::take(&mut ours), true, &calm, &mut acts).await;
+            if look {
+                woken.mark_unchanged();
+                read = began;
+                match self.store.due(self.settings.limit).await {
+                    Ok(dues) => {
+                        calm.back(&self.store).await;
+                        let more = dues.len() >= self.settings.limit;
+                        self.start(dues, false, &calm, &mut acts).await;
+                        if more {
+                            continue;
+                        }
                     }
+                    Err(error) => calm.away(&error),
                 }
-                Err(error) => calm.away(&error),
             }
             if measured.elapsed() > Duration::from_secs(10) {
                 measured = Instant::now();
                 acts.spawn(Arc::clone(&self).measure());
             }
             while acts.try_join_next().is_some() {}
-            tokio::select! {
-                () = token.cancelled() => {}
-                () = tokio::time::sleep(self.settings.every) => {}
-                _ = woken.changed() => {}
-                _ = connected.changed() => {}
-            }
-            tokio::time::sleep(GATHER.saturating_sub(read.elapsed())).await;
+            look = tokio::select! {
+                () = token.cancelled() => false,
+                () = tokio::time::sleep(self.settings.every.saturating_sub(read.elapsed())) => true,
+                _ = woken.changed() => true,
+                _ = connected.changed() => true,
+                Some(due) = handed.recv() => {
+                    ours.push(due);
+                    false
+                }
+            };
+            tokio::time::sleep(GATHER.saturating_sub(began.elapsed())).await;
         }
+        // Nothing more is handed over; what was is still published.
+        handed.close();
+        while let Ok(due) = handed.try_recv() {
+            ours.push(due);
+        }
+        self.start(ours, true, &calm, &mut acts).await;
         while acts.join_next().await.is_some() {}
     }
 
-    async fn start(self: &Arc<Self>, dues: Vec<Due>, calm: &Calm, acts: &mut JoinSet<()>) {
+    /// Acts on timers. `ours`: those that were handed to this process.
+    async fn start(self: &Arc<Self>, dues: Vec<Due>, ours: bool, calm: &Calm, acts: &mut JoinSet<()>) {
         let mut items: BTreeMap<Shard, Vec<Due>> = BTreeMap::new();
         for due in dues {
             match Timer::parse(&due.id) {
@@ -126,8 +149,9 @@ impl Pump {
         }
         // All shards at once: what is looked at late, another process has taken by then. And taken before the heads are
         // read again, so that nothing is looked at twice.
-        let looks =
-            items.into_iter().map(|(shard, dues)| async move { (shard, self.store.look_at_items(shard, dues).await) });
+        let looks = items
+            .into_iter()
+            .map(|(shard, dues)| async move { (shard, self.store.look_at_items(shard, dues, ours).await) });
         for (shard, looks) in join_all(looks).await {
             match looks {
                 Ok(looks) => {

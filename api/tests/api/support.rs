@@ -242,7 +242,7 @@ impl World {
             for due in due {
                 match Timer::parse(&due.id).unwrap() {
                     Timer::Item(..) => {
-                        for look in self.store.look_at_items(due.shard, vec![due]).await.unwrap() {
+                        for look in self.store.look_at_items(due.shard, vec![due], false).await.unwrap() {
                             let Look::Publish(held) = look.look else { continue };
                             let worker = WorkerId::try_from("w".to_owned()).unwrap();
                             let mut claimed = self.store.claim(&held.job().unwrap(), &worker).await.unwrap();

@@ -1,7 +1,8 @@
 //! A step ends: one commit that records what it left, counts its stage down, and publishes what comes next.
 //!
 //! Whatever the outcome, the commit requires the item's version as this worker last wrote it. At zero the same commit
-//! sets the operation's `advance` timer to now.
+//! sets the operation's `advance` timer to now. Else it makes room for one more step of the stage, which this process's own
+//! pump publishes (`handed.rs`), or whichever pump sees it first.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::backend::{At, Batch, Due, Precondition, TimerChange};
 use super::begin::Rank;
 use super::claim::{Claimed, begin_run, millis, show_resource};
 use super::keys::{self, Timer, count};
-use super::{Error, Store, backend, put, require_version};
+use super::{Error, Store, backend, handed, put, require_version};
 use crate::ids::{StepId, WorkerId};
 use crate::operation::{Item, ItemState, Kind, OnFailure, Operation, Stop, Verb, When, machine};
 use crate::record::{Shown, Status};
@@ -60,10 +61,11 @@ impl Store {
             (op, op_version) = (read.value, Some(read.version));
         }
         loop {
-            let run = Run { store: self, claimed, op: &op, op_version };
+            let mut run = Run { store: self, claimed, op: &op, op_version, hands: None };
             let (batch, goes_on) = run.batch(ended.clone()).await?;
             match self.settle(&batch, patience).await {
                 Ok(committed) => {
+                    run.hand_over(&committed);
                     return Ok(goes_on.map(|next| Claimed { version: committed.seq, ..next }));
                 }
                 Err(backend::Error::Conflict(Precondition::Version(key, version))) => {
@@ -100,11 +102,14 @@ impl Store {
             version: item_version,
             item,
         };
-        let run = Run { store: self, claimed: &claimed, op: &op, op_version: Some(op_version) };
+        let mut run = Run { store: self, claimed: &claimed, op: &op, op_version: Some(op_version), hands: None };
         let (mut batch, _) = run.batch(ended).await?;
         batch.require(Precondition::TimerAt(due.id.clone(), due.at));
         match self.settle(&batch, Duration::from_secs(1)).await {
-            Ok(_) => Ok(true),
+            Ok(committed) => {
+                run.hand_over(&committed);
+                Ok(true)
+            }
             Err(backend::Error::Conflict(_)) => Ok(false),
             Err(error) => Err(error.into()),
         }
@@ -118,10 +123,12 @@ struct Run<'a> {
     op: &'a Operation,
     /// Known when the operation was read again; needed only to stop it.
     op_version: Option<u64>,
+    /// The step that this process's own pump is told of once the batch is committed.
+    hands: Option<Timer>,
 }
 
 impl Run<'_> {
-    async fn batch(&self, ended: Ended) -> Result<(Batch, Option<Claimed>), Error> {
+    async fn batch(&mut self, ended: Ended) -> Result<(Batch, Option<Claimed>), Error> {
         let store = self.store;
         let now = store.now().await?;
         let mut batch = store.batch(store.shard(&self.op.project)).await?;
@@ -219,7 +226,7 @@ impl Run<'_> {
     }
 
     /// Ends the item's stage: counts it down and publishes the next of its chain.
-    fn end(&self, batch: &mut Batch, item: &mut Item, state: ItemState, now: Millis) {
+    fn end(&mut self, batch: &mut Batch, item: &mut Item, state: ItemState, now: Millis) {
         item.state = state;
         item.ended_at = Some(now);
         self.count_down(batch, item.stage);
@@ -233,13 +240,26 @@ impl Run<'_> {
     }
 
     /// The step that this one's end makes room for. What is owed or undoes goes on though the operation has stopped.
-    fn publish_next(&self, batch: &mut Batch, stage: u16) {
+    fn publish_next(&mut self, batch: &mut Batch, stage: u16) {
         let Some(stage) = self.op.stages.get(usize::from(stage)) else { return };
         if stage.when == When::Going && self.op.stop.is_some() {
             return;
         }
         if let Some(next) = stage.after(self.claimed.step.index, self.op.window) {
-            batch.set_timer(Timer::Item(self.op.project.clone(), self.op.id, next).id(), At::NOW);
+            let timer = Timer::Item(self.op.project.clone(), self.op.id, next);
+            if self.store.handed.taken() {
+                batch.set_timer(timer.id(), At::In(handed::AGAIN));
+                self.hands = Some(timer);
+            } else {
+                batch.set_timer(timer.id(), At::NOW);
+            }
+        }
+    }
+
+    fn hand_over(self, committed: &backend::Committed) {
+        if let Some(timer) = self.hands {
+            let at = Millis(committed.at.0 + handed::AGAIN);
+            self.store.handed.give(Due { shard: self.store.shard(&self.op.project), id: timer.id(), at });
         }
     }
 
@@ -261,7 +281,7 @@ impl Run<'_> {
     }
 
     async fn failed(
-        &self,
+        &mut self,
         batch: &mut Batch,
         item: &mut Item,
         reason: String,
@@ -309,7 +329,7 @@ impl Run<'_> {
 
     /// A safety snapshot goes on without what is not there.
     fn note_gone(
-        &self,
+        &mut self,
         batch: &mut Batch,
         item: &mut Item,
         verb: Verb,
@@ -341,7 +361,7 @@ impl Run<'_> {
     }
 
     /// The cut is held by this worker: its copy begins in this very commit, before its stage does.
-    fn hold(&self, batch: &mut Batch, item: &mut Item, now: Millis) -> Result<Claimed, Error> {
+    fn hold(&mut self, batch: &mut Batch, item: &mut Item, now: Millis) -> Result<Claimed, Error> {
         let from = self.claimed.step;
         self.count_down(batch, from.stage);
         self.publish_next(batch, from.stage);

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
+use tokio::sync::mpsc;
+
 use super::backend::{At, Due, Precondition, Shard};
 use super::keys::{self, Timer};
 use super::{Ended, Error, Store, backend, decode};
@@ -76,6 +78,11 @@ impl Store {
         Ok(self.backend.due(limit).await?)
     }
 
+    /// Timers that this process sets and that only its own pump is told of, from now on until this is dropped.
+    pub fn handed(&self) -> mpsc::UnboundedReceiver<Due> {
+        self.handed.take()
+    }
+
     /// Takes a timer: out of others' sight for a while. `None`: another process has it.
     pub async fn take(&self, due: &Due) -> Result<Option<Due>, Error> {
         let takes = [(due.clone(), HOLD)];
@@ -128,8 +135,9 @@ impl Store {
         Ok(takes.iter().map(|(due, again)| Due { at: Millis(at.0 + again), ..due.clone() }).collect())
     }
 
-    /// Reads what due item timers of one shard are about, takes those that ask for something, and returns them.
-    pub async fn look_at_items(&self, shard: Shard, dues: Vec<Due>) -> Result<Vec<ItemLook>, Error> {
+    /// Reads what due item timers of one shard are about, takes those that ask for something, and returns them. `ours`:
+    /// they were handed to this process, so they are taken already.
+    pub async fn look_at_items(&self, shard: Shard, dues: Vec<Due>, ours: bool) -> Result<Vec<ItemLook>, Error> {
         let mut subjects: Vec<(Due, ProjectId, OperationId, u32)> = Vec::new();
         for due in dues {
             if let Some(Timer::Item(project, operation, index)) = Timer::parse(&due.id) {
@@ -167,6 +175,7 @@ impl Store {
         }
         let publish: Vec<_> = looks
             .iter()
+            .filter(|_| !ours)
             .filter(|look| matches!(look.look, Look::Publish(_)))
             .map(|look| (look.due.clone(), look.again))
             .collect();

@@ -29,6 +29,7 @@ mod error;
 #[cfg(feature = "contract")]
 pub mod faulty;
 mod finish;
+mod handed;
 pub mod housekeeping;
 pub mod keys;
 pub mod looks;
@@ -65,6 +66,7 @@ pub use finish::Ended;
 use crate::ids::ProjectId;
 use crate::kinds::Kinds;
 use backend::{Batch, Committed, Key, Precondition, Versioned};
+use handed::Handed;
 
 /// What bounds a project and times an operation.
 #[derive(Debug, Clone)]
@@ -128,6 +130,7 @@ pub struct Store {
     backend: Arc<dyn Backend>,
     pub settings: Arc<Settings>,
     pub kinds: Arc<Kinds>,
+    handed: Handed,
 }
 
 /// A record and the version it was read at.
@@ -139,7 +142,7 @@ pub(crate) struct Read<T> {
 
 impl Store {
     pub fn new(backend: Arc<dyn Backend>, settings: Settings, kinds: Kinds) -> Self {
-        Self { backend, settings: Arc::new(settings), kinds: Arc::new(kinds) }
+        Self { backend, settings: Arc::new(settings), kinds: Arc::new(kinds), handed: Handed::default() }
     }
 
     pub fn backend(&self) -> &Arc<dyn Backend> {

@@ -14,6 +14,8 @@ use crate::record::{Purpose, ResourceShown, Shown, Snapshot, Stack, Status, stop
 use crate::store::Millis;
 use crate::types::{Artifact, Consistency, Resource};
 
+/// Events removed in one commit.
+const TRIMMED: usize = 1_000;
 const PAGE: usize = 200;
 
 /// What a snapshot really got.
@@ -169,7 +171,6 @@ impl Store {
             }
         }
         self.settle_resources(&op.value, state, now).await?;
-        self.trim_events(&op.value).await?;
         let shard = self.shard(&project);
         let mut batch = self.batch(shard).await?;
         require_version(&mut batch, keys::operation(&project, op.value.id), op.version);
@@ -192,6 +193,8 @@ impl Store {
                 );
                 crate::metrics::operation_ended(op.value.kind.as_str(), state.as_str());
                 self.wake_line(&project).await?;
+                // Nobody waits for this. What a death leaves here goes with the stack's next operation.
+                self.trim_events(&op.value).await?;
                 Ok(false)
             }
             Err(error) => Err(error.into()),
@@ -523,7 +526,7 @@ impl Store {
         let prefix = keys::events(&op.project, op.stack);
         let keep = self.settings.events.min(9_000);
         loop {
-            let events = self.backend.scan(shard, &prefix, None, keep + PAGE).await?;
+            let events = self.backend.scan(shard, &prefix, None, keep + TRIMMED).await?;
             let many = events.len().saturating_sub(keep);
             if many == 0 {
                 return Ok(());

@@ -130,7 +130,7 @@ async fn a_step_without_a_worker_waits_its_time_and_then_fails() {
     let look = async || {
         let mut held = None;
         for due in world.store.due(64).await.unwrap() {
-            for look in world.store.look_at_items(due.shard, vec![due]).await.unwrap() {
+            for look in world.store.look_at_items(due.shard, vec![due], false).await.unwrap() {
                 if let Look::Publish(publish) = look.look {
                     held = Some((look.due, *publish));
                 }

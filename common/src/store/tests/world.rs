@@ -215,7 +215,7 @@ impl World {
     async fn look_at(&mut self, due: backend::Due) -> Result<(), Error> {
         match Timer::parse(&due.id).unwrap() {
             Timer::Item(..) => {
-                for look in self.store.look_at_items(due.shard, vec![due]).await? {
+                for look in self.store.look_at_items(due.shard, vec![due], false).await? {
                     match look.look {
                         Look::Publish(held) => self.publish(held.job().unwrap()).await,
                         Look::Expired(held) => {

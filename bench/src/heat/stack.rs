@@ -1,0 +1,112 @@
+//! One stack behind Heat's API, whoever answers.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use reqwest::header::{HeaderMap, HeaderValue};
+use serde_json::{Map, Value, json};
+
+/// How often it is asked whether something is complete.
+const ASK: Duration = Duration::from_millis(5);
+/// The Heats take a second for each resource.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A project's orchestration, with a token.
+#[derive(Clone)]
+pub struct Api {
+    base: String,
+    headers: HeaderMap,
+    http: reqwest::Client,
+}
+
+pub struct Stack {
+    api: Api,
+    /// `stacks/NAME/ID`.
+    path: String,
+}
+
+impl Api {
+    /// `url` is up to the project; then token and project.
+    pub fn new(url: &str, (token, project): &(String, String)) -> anyhow::Result<Self> {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-auth-token", HeaderValue::from_str(token)?);
+        headers.insert("accept", HeaderValue::from_static("application/json"));
+        let base = format!("{url}/{project}");
+        let mut api = Self { base, headers, http: reqwest::Client::new() };
+        api.http = api.connection()?;
+        Ok(api)
+    }
+
+    /// A client with connections of its own.
+    pub fn connection(&self) -> anyhow::Result<reqwest::Client> {
+        let builder = reqwest::Client::builder().default_headers(self.headers.clone()).timeout(PATIENCE);
+        Ok(builder.build()?)
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}/{path}", self.base)
+    }
+
+    async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let answer = self.http.get(self.url(path)).send().await?.error_for_status()?;
+        Ok(serde_json::from_slice(&answer.bytes().await?)?)
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let answer = self.http.post(self.url(path)).json(body).send().await?;
+        let (status, text) = (answer.status(), answer.text().await?);
+        ensure!(status.is_success(), "POST {path}: {status} {text}");
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// A flat stack, complete.
+    pub async fn create(&self, resources: u32) -> anyhow::Result<Stack> {
+        let resources: Map<String, Value> = (0..resources)
+            .map(|number| {
+                let properties = json!({ "value": format!("the value of {number}") });
+                (format!("r{number}"), json!({ "type": "OS::Heat::TestResource", "properties": properties }))
+            })
+            .collect();
+        let template = json!({ "heat_template_version": "2016-10-14", "resources": resources });
+        let made = self.post("stacks", &json!({ "stack_name": "bench", "template": template })).await?;
+        let id = made["stack"]["id"].as_str().context("a stack without an id")?;
+        let stack = Stack { api: self.clone(), path: format!("stacks/bench/{id}") };
+        let start = Instant::now();
+        loop {
+            let shown = self.get(&stack.path).await?;
+            match shown["stack"]["stack_status"].as_str() {
+                Some("CREATE_COMPLETE") => return Ok(stack),
+                Some("CREATE_IN_PROGRESS") if start.elapsed() < PATIENCE => {}
+                _ => bail!("{}: the stack was not made: {}", self.base, shown["stack"]["stack_status_reason"]),
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+}
+
+impl Stack {
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Takes one: its id, and the time from the request until it is shown as complete.
+    pub async fn snapshot(&self) -> anyhow::Result<(String, Duration)> {
+        let start = Instant::now();
+        let made = self.api.post(&format!("{}/snapshots", self.path), &json!({})).await?;
+        // Heat wraps what it answers, or not, by its version.
+        let id = made["snapshot"]["id"].as_str().or(made["id"].as_str()).context("a snapshot without an id")?;
+        loop {
+            let shown = self.api.get(&format!("{}/snapshots/{id}", self.path)).await?;
+            match shown["snapshot"]["status"].as_str() {
+                Some("COMPLETE") => return Ok((id.to_owned(), start.elapsed())),
+                Some("IN_PROGRESS") if start.elapsed() < PATIENCE => {}
+                _ => bail!("{}: no snapshot: {shown}", self.api.base),
+            }
+            tokio::time::sleep(ASK).await;
+        }
+    }
+}
