@@ -105,8 +105,7 @@ impl CloudSource for OfStep {
             true => Error::transient(error.to_string()),
             false => Error::permanent(error.to_string()),
         })?;
-        let grant =
-            grant.ok_or_else(|| Error::permanent("what the caller gave us to act by is not there any more"))?;
+        let grant = grant.ok_or_else(|| Error::permanent("what the caller gave us to act by is not there any more"))?;
         self.clouds.by(&grant)
     }
 }

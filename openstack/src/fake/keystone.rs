@@ -209,7 +209,8 @@ impl State {
             body["project"] = named(project);
             body["is_domain"] = false.into();
             body["roles"] = roles.into();
-            let listed = Value::from(self.catalogue.clone()).to_string().replace("%(project_id)s", &format!("{project}-id"));
+            let listed =
+                Value::from(self.catalogue.clone()).to_string().replace("%(project_id)s", &format!("{project}-id"));
             body["catalog"] = serde_json::from_str(&listed).unwrap();
         }
         self.tokens.insert(id.clone(), body);

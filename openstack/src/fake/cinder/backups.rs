@@ -17,12 +17,17 @@ impl State {
         Some(match (method, path) {
             ("GET", ["detail"]) => {
                 let own = self.backups.values().filter(|backup| backup.project == given.project);
-                page("backups", own.map(|backup| (backup.created.clone() + &backup.id, self.view(backup))).collect(), given.query)
+                page(
+                    "backups",
+                    own.map(|backup| (backup.created.clone() + &backup.id, self.view(backup))).collect(),
+                    given.query,
+                )
             }
             ("POST", []) => self.create_backup(given),
-            ("GET", [id]) => self.backup_of(id, given).map(|backup| backup.id.clone()).map(|id| {
-                (StatusCode::OK, json!({"backup": self.view(&self.backups[&id])}))
-            }),
+            ("GET", [id]) => self
+                .backup_of(id, given)
+                .map(|backup| backup.id.clone())
+                .map(|id| (StatusCode::OK, json!({"backup": self.view(&self.backups[&id])}))),
             ("PUT", [id]) => self.backup_of(id, given).map(|backup| {
                 let new = &given.body["backup"];
                 backup.name = text(&new["name"]).or(backup.name.take());
@@ -81,7 +86,9 @@ impl State {
         let used = self.backups.values().filter(|backup| backup.project == given.project).count();
         if used >= self.quota.backups {
             let allowed = self.quota.backups;
-            return Err(over_quota(format!("BackupLimitExceeded: Maximum number of backups allowed ({allowed}) exceeded")));
+            return Err(over_quota(format!(
+                "BackupLimitExceeded: Maximum number of backups allowed ({allowed}) exceeded"
+            )));
         }
         let snapshot = text(&new["snapshot_id"]);
         let parent = match new["incremental"] == true {

@@ -43,7 +43,8 @@ impl Faults {
 
     /// What this request meets.
     pub(super) fn meets(&mut self, request: &str) -> Option<Fault> {
-        let (_, fault, left) = self.requests.iter_mut().find(|(at, _, left)| *left > 0 && request.contains(at.as_str()))?;
+        let (_, fault, left) =
+            self.requests.iter_mut().find(|(at, _, left)| *left > 0 && request.contains(at.as_str()))?;
         *left -= 1;
         Some(fault.clone())
     }

@@ -171,7 +171,8 @@ fn cut_off() -> Response {
 pub(super) fn page(key: &str, mut all: Vec<(String, Value)>, query: &BTreeMap<String, String>) -> Answer {
     all.sort_by(|(a, _), (b, _)| b.cmp(a));
     let filters = ["name", "volume_id", "status"];
-    let wanted = |entry: &Value| filters.iter().all(|name| query.get(*name).is_none_or(|value| entry[*name] == **value));
+    let wanted =
+        |entry: &Value| filters.iter().all(|name| query.get(*name).is_none_or(|value| entry[*name] == **value));
     let mut entries: Vec<Value> = all.into_iter().map(|(_, entry)| entry).filter(wanted).collect();
     if let Some(marker) = query.get("marker") {
         let Some(place) = entries.iter().position(|entry| entry["id"] == **marker) else {

@@ -12,7 +12,11 @@ impl State {
         Some(match (method, path) {
             ("GET", ["detail"]) => {
                 let own = self.snapshots.values().filter(|snapshot| snapshot.project == given.project);
-                page("snapshots", own.map(|snapshot| (snapshot.created.clone() + &snapshot.id, snapshot.view())).collect(), given.query)
+                page(
+                    "snapshots",
+                    own.map(|snapshot| (snapshot.created.clone() + &snapshot.id, snapshot.view())).collect(),
+                    given.query,
+                )
             }
             ("POST", []) => self.create_snapshot(given),
             ("GET", [id]) => {

@@ -128,7 +128,10 @@ pub(super) enum Next {
     /// A backup is in the volume; `None`: it is not.
     Restored(bool),
     /// The volume is as its snapshot.
-    Reverted { snapshot: String, well: bool },
+    Reverted {
+        snapshot: String,
+        well: bool,
+    },
 }
 
 /// Of what kind something is.

@@ -17,12 +17,14 @@ impl State {
         Some(match (method, path) {
             ("GET", ["detail"]) => {
                 let own = self.volumes.values().filter(|volume| volume.project == given.project);
-                page("volumes", own.map(|volume| (volume.created.clone() + &volume.id, volume.view())).collect(), given.query)
+                page(
+                    "volumes",
+                    own.map(|volume| (volume.created.clone() + &volume.id, volume.view())).collect(),
+                    given.query,
+                )
             }
             ("POST", []) => self.create_volume(given),
-            ("GET", [id]) => {
-                self.volume_of(id, given).map(|volume| (StatusCode::OK, json!({"volume": volume.view()})))
-            }
+            ("GET", [id]) => self.volume_of(id, given).map(|volume| (StatusCode::OK, json!({"volume": volume.view()}))),
             ("PUT", [id]) => self.volume_of(id, given).map(|volume| {
                 let new = &given.body["volume"];
                 volume.name = text(&new["name"]).or(volume.name.take());
@@ -81,7 +83,9 @@ impl State {
         if let Some(from) = new["snapshot_id"].as_str() {
             let snapshot = self.snapshot_of(from, given)?;
             if snapshot.status != "available" {
-                return Err(bad_request("Invalid snapshot: Originating snapshot status must be one of 'available' values"));
+                return Err(bad_request(
+                    "Invalid snapshot: Originating snapshot status must be one of 'available' values",
+                ));
             }
             content.clone_from(&snapshot.content);
         }
@@ -124,7 +128,8 @@ impl State {
     }
 
     fn revert(&mut self, id: &str, snapshot: &str, given: &Given<'_>) -> Answer {
-        let newest = self.snapshots.values().filter(|snapshot| snapshot.volume == id).map(|it| (&it.created, &it.id)).max();
+        let newest =
+            self.snapshots.values().filter(|snapshot| snapshot.volume == id).map(|it| (&it.created, &it.id)).max();
         if newest.is_none_or(|(_, newest)| newest != snapshot) {
             self.volume_of(id, given)?;
             return Err(bad_request(format!(
@@ -160,8 +165,10 @@ impl Volume {
         let attachments: Vec<_> = self
             .attached
             .iter()
-            .map(|server| json!({"id": self.id, "attachment_id": format!("{server}-{}", self.id), "volume_id": self.id,
-                "server_id": server, "host_name": null, "device": "/dev/vdb", "attached_at": self.created}))
+            .map(|server| {
+                json!({"id": self.id, "attachment_id": format!("{server}-{}", self.id), "volume_id": self.id,
+                "server_id": server, "host_name": null, "device": "/dev/vdb", "attached_at": self.created})
+            })
             .collect();
         json!({
             "id": self.id, "status": self.status, "size": self.size, "availability_zone": "nova",

@@ -11,7 +11,7 @@ use super::marks;
 pub(super) fn is_full(backups: &[Backup], full_every: u32) -> bool {
     let mut all: Vec<_> = backups.iter().filter(|backup| backup.status != "deleting").collect();
     all.sort_by_key(|backup| std::cmp::Reverse(rank(backup)));
-    if !all.first().is_some_and(|newest| newest.status == "available") {
+    if all.first().is_none_or(|newest| newest.status != "available") {
         return true;
     }
     let chain = all.iter().take_while(|backup| backup.is_incremental).count() + 1;

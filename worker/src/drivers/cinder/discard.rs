@@ -89,11 +89,7 @@ async fn backups(calls: &Calls<'_>, made_by: StepId, kept: Option<&Kept>) -> Res
     Ok(found)
 }
 
-async fn snapshots(
-    calls: &Calls<'_>,
-    made_by: StepId,
-    kept: Option<&Kept>,
-) -> Result<Vec<(String, String)>, Error> {
+async fn snapshots(calls: &Calls<'_>, made_by: StepId, kept: Option<&Kept>) -> Result<Vec<(String, String)>, Error> {
     let mut found = calls.ask(calls.cinder.snapshots_named(&marks::name(made_by))).await?;
     if let Some(id) = kept.and_then(|kept| kept.snapshot.as_deref())
         && !found.iter().any(|snapshot| snapshot.id == id)

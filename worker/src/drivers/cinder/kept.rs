@@ -102,7 +102,8 @@ impl Kept {
             digest: None,
             warnings,
             inline: false,
-            data: serde_json::to_value(&self).map_err(|error| Error::permanent(format!("the volume's facts: {error}")))?,
+            data: serde_json::to_value(&self)
+                .map_err(|error| Error::permanent(format!("the volume's facts: {error}")))?,
         })
     }
 }

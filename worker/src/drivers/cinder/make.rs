@@ -198,9 +198,9 @@ async fn remove(
 ) -> Result<Step, Error> {
     match calls.find(thing.get(id)).await?.map(|found| found.status).as_deref() {
         None => failed(making, thing.word(), &why, Phase::Look, settings),
-        Some("error_deleting") => {
-            Err(Error::permanent(format!("{why}; and Cinder can't delete it (error_deleting): an administrator has to")))
-        }
+        Some("error_deleting") => Err(Error::permanent(format!(
+            "{why}; and Cinder can't delete it (error_deleting): an administrator has to"
+        ))),
         Some("deleting") => making.again(settings, calls, &format!("{why}; it is still being deleted")),
         Some(_) => {
             calls.act(thing.delete(id)).await?.map_err(call::error)?;

@@ -12,7 +12,11 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 const TRIES: usize = 4;
 
 /// Cancels the work half-way; how long it took to end.
-async fn cancel<T: std::fmt::Debug>(step: &Step<'_>, claim: &Claim, work: impl Future<Output = Result<T, Error>>) -> Duration {
+async fn cancel<T: std::fmt::Debug>(
+    step: &Step<'_>,
+    claim: &Claim,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Duration {
     let cancel = async {
         step.half_way(claim).await;
         claim.ctx.cancel.cancel();

@@ -42,7 +42,9 @@ pub(in super::super) fn target(volume: &Volume, kept: &Kept) -> Free {
         return Free::Never(format!("volume {id} has {now} GiB now and had {then} GiB"));
     }
     match free(&format!("volume {id}"), &volume.status, &["available"]) {
-        Free::Never(why) => Free::Never(format!("{why}. An administrator can set its state (openstack volume set --state)")),
+        Free::Never(why) => {
+            Free::Never(format!("{why}. An administrator can set its state (openstack volume set --state)"))
+        }
         free => free,
     }
 }

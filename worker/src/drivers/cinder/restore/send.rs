@@ -23,7 +23,9 @@ impl Run<'_> {
             return Err(Error::permanent(format!("{} was removed while it was restored", self.kept.source())));
         };
         match (volume.status.as_str(), of.as_str()) {
-            ("restoring-backup" | "reverting", "restoring") => return self.then(Phase::Watch { volume: id, how }, Duration::ZERO),
+            ("restoring-backup" | "reverting", "restoring") => {
+                return self.then(Phase::Watch { volume: id, how }, Duration::ZERO);
+            }
             ("available", "available") => {}
             (status, _) => {
                 let status = status.to_owned();

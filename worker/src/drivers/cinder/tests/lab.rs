@@ -65,8 +65,7 @@ impl Lab {
             scope: Scope::Project("demo".to_owned(), domain),
         };
         let http = http::Settings { answer: Duration::from_secs(20), ..http::Settings::default() };
-        let session =
-            Session::new(Http::new(http).unwrap(), keystone.url(), credentials, Default::default()).unwrap();
+        let session = Session::new(Http::new(http).unwrap(), keystone.url(), credentials, Default::default()).unwrap();
         let pace = (Duration::from_millis(10), Duration::from_millis(20));
         let settings = Settings { mode, full_every, pace, longest_wait: Duration::from_secs(3600) };
         let (stack, snapshot) = (StackId::random(), SnapshotId::random());
@@ -171,6 +170,7 @@ async fn to_the_end<T>(mut ctx: Ctx, mut run: impl AsyncFnMut(&Ctx) -> Result<Ou
                     attempts = 0;
                 }
                 ctx.checkpoint = checkpoint;
+                ctx.now = Millis(ctx.now.0 + after.as_millis() as u64);
                 tokio::time::sleep(after.min(Duration::from_millis(20))).await;
             }
             Err(Error::Transient { .. }) if attempts < 4 => attempts += 1,
