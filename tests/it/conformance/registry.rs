@@ -105,6 +105,7 @@ fn worker(dir: &TempDir, store: &Store, queue: &Arc<dyn Queue>) -> (Deps, stacks
     let key = MasterKey::create_file(&dir.path().join("master.key")).unwrap();
     let vaults = Vaults::new(vault::Settings::new(Location::Directory(dir.path().join("vault"))), key).unwrap();
     let deps = Deps {
+        clouds: Default::default(),
         heat: None,
         store: store.clone(),
         queue: Arc::clone(queue),
