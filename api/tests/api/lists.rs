@@ -8,7 +8,6 @@ async fn made(world: &World, name: &str, tags: &str) {
     let body = json!({"stack_name": name, "template": template(), "tags": tags});
     assert_eq!(world.post("/v1/p/stacks", body).await.status, 201);
     world.work().await;
-    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
 }
 
 async fn names(world: &World, query: &str) -> Vec<String> {

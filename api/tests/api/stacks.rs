@@ -194,7 +194,6 @@ async fn stacks_are_listed_newest_first_and_paged() {
     let world = World::new();
     for name in ["a", "b", "c"] {
         world.stack(name).await;
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
     let names = async |query: &str| -> Vec<String> {
         let body = world.get(&format!("/v1/p/stacks{query}")).await.json();

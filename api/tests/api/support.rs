@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -19,7 +20,7 @@ use stacksnap_common::operation::Verb;
 use stacksnap_common::store::backend::Shards;
 use stacksnap_common::store::keys::Timer;
 use stacksnap_common::store::looks::Look;
-use stacksnap_common::store::model::Model;
+use stacksnap_common::store::model::{Clock, Model, system_clock};
 use stacksnap_common::store::{Claimed, Ended, Settings, Store};
 use stacksnap_common::types::{Artifact, Consistency, Preview};
 use tokio::sync::watch;
@@ -110,13 +111,23 @@ pub(crate) fn template() -> Value {
     })
 }
 
+/// The machine's clock, but a millisecond later each time it is looked at: what is made first is older.
+fn ticking() -> Clock {
+    let (system, last) = (system_clock(), AtomicU64::new(0));
+    Arc::new(move || {
+        let now = system();
+        let next = |last: u64| now.max(last + 1_000);
+        next(last.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |last| Some(next(last))).unwrap_or_default())
+    })
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         Self::with(Settings::default(), Limits::default(), Arc::new(Open))
     }
 
     pub(crate) fn with(settings: Settings, limits: Limits, identity: Arc<dyn Identity>) -> Self {
-        let backend = Arc::new(Model::new(Shards::new(4).unwrap()));
+        let backend = Arc::new(Model::with_clock(Shards::new(4).unwrap(), ticking()));
         let store = Store::new(backend, settings, Kinds::default());
         let (queue, connected) = watch::channel(true);
         let router = router(Api::new(store.clone(), connected, identity, limits));
