@@ -2,7 +2,7 @@
 
 use stacksnap_common::config::{Auth, Config};
 use stacksnap_openstack::{Cloud, Http, Session, http};
-use stacksnap_worker::cloud::{Clouds, Operator};
+use stacksnap_worker::cloud::Clouds;
 
 use super::keystone;
 use crate::exit::Failure;
@@ -13,10 +13,10 @@ pub fn clouds(config: &Config) -> Result<Clouds, Failure> {
         Auth::Keystone => Some(keystone::session(&config.keystone)?),
         Auth::None | Auth::Tokens(_) => None,
     };
-    Ok(Clouds::new(service, operator(config)?))
+    Ok(Clouds::new(service, operator(config)?, config.openstack.projects.clone()))
 }
 
-fn operator(config: &Config) -> Result<Option<Operator>, Failure> {
+fn operator(config: &Config) -> Result<Option<Session>, Failure> {
     let openstack = &config.openstack;
     let Some(name) = openstack.cloud.as_ref().filter(|_| openstack.enabled) else { return Ok(None) };
     let wrong = |error: stacksnap_openstack::Error| Failure::usage(format!("openstack.cloud: {error}"));
@@ -28,6 +28,5 @@ fn operator(config: &Config) -> Result<Option<Operator>, Failure> {
         ..http::Settings::default()
     };
     let http = Http::new(http).map_err(wrong)?;
-    let session = Session::new(http, cloud.auth_url, cloud.credentials, cloud.settings).map_err(wrong)?;
-    Ok(Some(Operator { session, projects: openstack.projects.clone() }))
+    Session::new(http, cloud.auth_url, cloud.credentials, cloud.settings).map(Some).map_err(wrong)
 }

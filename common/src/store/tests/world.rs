@@ -177,6 +177,7 @@ impl World {
             trace: None,
             idempotency: None,
             heat: None,
+            grant: None,
             answer: &answer,
         }
     }

@@ -55,6 +55,7 @@ fn ctx(resource: &Resource, current: Option<&Resource>) -> Ctx {
         resource: Arc::new(resource.clone()),
         current: current.cloned().map(Arc::new),
         checkpoint: Value::Null,
+        volumes: None,
         progress: Progress::default(),
         cancel: CancellationToken::new(),
         lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),

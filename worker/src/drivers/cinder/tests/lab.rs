@@ -105,6 +105,7 @@ impl Lab {
             resource: Arc::new(self.resource()),
             current: None,
             checkpoint: Value::Null,
+            volumes: None,
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),

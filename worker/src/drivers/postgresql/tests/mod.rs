@@ -112,6 +112,7 @@ impl Rig {
             }),
             current: None,
             checkpoint: serde_json::Value::Null,
+            volumes: None,
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),
