@@ -77,6 +77,7 @@ pub struct Api {
     /// Cancelled when the process should stop: event streams end.
     pub stopping: CancellationToken,
     streams: Arc<Semaphore>,
+    datas: snapshots::Datas,
 }
 
 impl Api {
@@ -94,6 +95,7 @@ impl Api {
             metrics: None,
             stopping: CancellationToken::new(),
             streams: Arc::new(Semaphore::new(STREAMS)),
+            datas: snapshots::Datas::default(),
         }
     }
 

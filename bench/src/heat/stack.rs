@@ -48,8 +48,7 @@ impl Api {
     }
 
     async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let answer = self.http.get(self.url(path)).send().await?.error_for_status()?;
-        Ok(serde_json::from_slice(&answer.bytes().await?)?)
+        Ok(serde_json::from_slice(&read(&self.http, &self.url(path)).await?)?)
     }
 
     async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
@@ -109,4 +108,18 @@ impl Stack {
             tokio::time::sleep(ASK).await;
         }
     }
+}
+
+/// One request whose answer is 200. Heat's uwsgi ends connections after an answer and does not say so before: then it is
+/// asked again, on a new one.
+pub async fn read(http: &reqwest::Client, url: &str) -> anyhow::Result<Vec<u8>> {
+    let mut answer = http.get(url).send().await;
+    while answer.as_ref().is_err_and(|error| error.is_request() && !error.is_timeout() && !error.is_connect()) {
+        answer = http.get(url).send().await;
+    }
+    let answer = answer?;
+    let status = answer.status();
+    let body = answer.bytes().await?;
+    ensure!(status == 200 && !body.is_empty(), "GET {url}: {status}");
+    Ok(body.to_vec())
 }
