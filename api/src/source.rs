@@ -43,7 +43,7 @@ impl Stacks {
     /// The stack, ready for an operation to begin on it.
     pub(crate) async fn begin(&self, path: &StackPath, caller: &Caller, begins: Begins) -> Result<Ready, Fault> {
         if let Some(heat) = &self.api.heat {
-            return heat.begin(&self.api, caller, path, &self.headers, begins).await;
+            return Box::pin(heat.begin(&self.api, caller, path, &self.headers, begins)).await;
         }
         let stack = path.live(&self.api, &caller.project).await?;
         let grant = match begins {
@@ -65,7 +65,7 @@ impl Stacks {
 
     pub(crate) async fn act_anywhere(&self, caller: &Caller) -> Result<Option<Grant>, Fault> {
         match &self.api.cloud {
-            Some(grants) => grants.make(&self.api, caller, heat::token(&self.headers).as_ref()).await,
+            Some(grants) => Box::pin(grants.make(&self.api, caller, heat::token(&self.headers).as_ref())).await,
             None => Ok(None),
         }
     }

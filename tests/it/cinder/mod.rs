@@ -159,3 +159,18 @@ async fn a_project_that_the_operator_does_not_name_gets_nowhere() {
     assert!(ended["reason"].as_str().unwrap().contains("openstack.projects"), "{ended}");
     assert_eq!(cloud.cinder.asked(), []);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_is_cancelled_while_its_backups_are_made_leaves_none() {
+    let cloud = Cloud::start().await;
+    let (first, second) = (cloud.volume("one"), cloud.volume("two"));
+    let app = App::embedded_with(&cloud.config("")).await;
+    let stack = app.stack_of("s", two(&first, &second)).await;
+    cloud.cinder.hold();
+    let (_, operation) = app.change(Method::POST, &format!("{stack}/snapshots"), Some(json!({}))).await;
+    app.until("both backups are creating", async |_| cloud.cinder.backups().len() == 2).await;
+    app.change(Method::POST, &format!("/operations/{operation}/cancel"), None).await;
+    cloud.cinder.release();
+    assert_eq!(app.ended(&operation).await["state"], "cancelled");
+    assert_eq!(cloud.cinder.backups().len(), 0);
+}

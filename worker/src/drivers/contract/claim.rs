@@ -54,6 +54,7 @@ impl<'a> Step<'a> {
             current: None,
             checkpoint: Value::Null,
             volumes: None,
+            may_move: true,
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(fence, Instant::now(), length),

@@ -56,6 +56,7 @@ fn ctx(resource: &Resource, current: Option<&Resource>) -> Ctx {
         current: current.cloned().map(Arc::new),
         checkpoint: Value::Null,
         volumes: None,
+        may_move: true,
         progress: Progress::default(),
         cancel: CancellationToken::new(),
         lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),

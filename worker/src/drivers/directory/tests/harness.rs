@@ -77,6 +77,7 @@ impl Harness {
             current: None,
             checkpoint: Value::Null,
             volumes: None,
+            may_move: true,
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(fence, Instant::now(), Duration::from_secs(3600)),
