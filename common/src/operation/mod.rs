@@ -280,8 +280,8 @@ impl Stage {
         self.published().take(window as usize).collect()
     }
 
-    /// Which item is published when `item` has ended, or is put off for the first time: the one `window` places further on. Chains of every `window`th
-    /// item, so that at most `window` are published at a time and no two ends meet on one record.
+    /// Which item is published when `item` has ended, or is put off for the first time: the one `window` places further on.
+    /// Chains of every `window`th item, so that at most `window` are published at a time and no two ends meet on one record.
     pub fn after(&self, item: u32, window: u32) -> Option<u32> {
         if self.is_held(item) {
             return None;

@@ -61,7 +61,7 @@ fn config(cloud: &Cloud) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_acts_by_a_trust_that_outlives_the_token_and_ends_with_the_operation() {
     let cloud = Cloud::start().await;
-    cloud.keystone.grant("alice", "demo", &["member"]);
+    cloud.keystone.grant("alice", "demo", &["member", "reader"]);
     let volume = cloud.volume("one");
     let app = App::embedded_with(&config(&cloud)).await;
     let alice = Alice { cloud: &cloud, app: &app, http: Client::builder().build().unwrap() };
@@ -103,7 +103,7 @@ async fn a_worker_acts_by_a_trust_that_outlives_the_token_and_ends_with_the_oper
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trust_that_is_taken_back_half_way_fails_the_snapshot_with_that_reason() {
     let cloud = Cloud::start().await;
-    cloud.keystone.grant("alice", "demo", &["member"]);
+    cloud.keystone.grant("alice", "demo", &["member", "reader"]);
     let volume = cloud.volume("one");
     let app = App::embedded_with(&config(&cloud)).await;
     let alice = Alice { cloud: &cloud, app: &app, http: Client::builder().build().unwrap() };
