@@ -10,7 +10,7 @@
 //!
 //! A part that ends by itself ends the process: its supervisor starts it again.
 
-mod cloud;
+pub mod cloud;
 mod gauges;
 mod heat;
 mod http;

@@ -51,6 +51,7 @@ impl Change {
             trace: self.trace.clone(),
             idempotency: self.idempotency.clone(),
             heat: None,
+            grant: None,
             answer,
         }
     }

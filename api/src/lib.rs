@@ -67,6 +67,8 @@ pub struct Api {
     pub limits: Limits,
     /// The real Heat that this service stands in front of; without it stacks are held here.
     pub heat: Option<Arc<heat::Heat>>,
+    /// Where stacks are held here: how workers are let act in the cloud for callers. None: by the operator's credential.
+    pub cloud: Option<heat::grant::Grants>,
     pub stacks: Stacks,
     /// How long callers may take to send a request.
     pub patience: Patience,
@@ -87,6 +89,7 @@ impl Api {
             rules: Arc::default(),
             limits,
             heat: None,
+            cloud: None,
             stacks: Stacks::default(),
             patience: Patience::default(),
             metrics: None,

@@ -100,7 +100,6 @@ pub struct Mirror {
 pub struct Begin {
     /// `None`: it does not matter what changes the stack meanwhile.
     pub guard: Option<Guard>,
-    pub grant: Option<Grant>,
     /// Resources of which there is nothing but what the template and the reading of Heat gave: captured already.
     pub captured: Vec<Artifact>,
 }
@@ -141,7 +140,7 @@ pub struct Hold {
     pub id: Uuid,
 }
 
-/// What lets a worker act towards Heat for a caller who is gone.
+/// What lets a worker act towards Heat, and in its cloud, for a caller who is gone.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Grant {
     pub id: Uuid,

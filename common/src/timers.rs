@@ -253,6 +253,7 @@ impl Pump {
             trace: None,
             idempotency: None,
             heat: None,
+            grant: None,
             answer: &no_answer,
         };
         match self.store.delete_snapshot(&request, snapshot.stack, id).await {

@@ -50,11 +50,23 @@ pub async fn run(flags: ConfigFlags) -> Result<(), Failure> {
     if let Some(url) = &config.heat.url {
         say("heat.url", heat(url.expose()).await);
     }
+    if config.openstack.cloud.is_some() && config.openstack.enabled {
+        say("openstack.cloud", cloud(&config).await);
+    }
     match wrong {
         0 => Ok(()),
         1 => Err(Failure::failed("one thing is wrong, see above")),
         _ => Err(Failure::failed(format!("{wrong} things are wrong, see above"))),
     }
+}
+
+/// A token, and where the catalogue has block storage.
+async fn cloud(config: &Config) -> Result<String, String> {
+    let session = crate::process::cloud::operator(config).map_err(|failure| failure.to_string())?;
+    let session = session.ok_or_else(|| "there is none".to_owned())?;
+    let asked = tokio::time::timeout(PATIENCE, session.endpoint("block-storage")).await;
+    let found = asked.map_err(|_| "no answer in time".to_owned())?;
+    found.map(|url| format!("volumes at {url}")).map_err(|error| error.to_string())
 }
 
 fn data_dir(path: &Path) -> Result<String, String> {

@@ -22,10 +22,9 @@ pub fn place(config: &Config) -> Result<Option<(Http, Url)>, Failure> {
     Ok(Some((http, url)))
 }
 
-/// For the API.
-pub fn front(config: &Config) -> Result<Option<stacksnap_api::heat::Heat>, Failure> {
-    let Some((http, url)) = place(config)? else { return Ok(None) };
-    let grants = match config.heat.act_as {
+/// How callers let workers act for them.
+pub fn grants(config: &Config, act_as: ActAs) -> Result<Grants, Failure> {
+    Ok(match act_as {
         ActAs::Token => Grants::Token,
         ActAs::Operator => Grants::Operator,
         ActAs::Trust => Grants::Trust(Trusts {
@@ -33,7 +32,13 @@ pub fn front(config: &Config) -> Result<Option<stacksnap_api::heat::Heat>, Failu
             roles: config.heat.trust_roles.clone(),
             lasts: config.heat.trust_lasts,
         }),
-    };
+    })
+}
+
+/// For the API.
+pub fn front(config: &Config) -> Result<Option<stacksnap_api::heat::Heat>, Failure> {
+    let Some((http, url)) = place(config)? else { return Ok(None) };
+    let grants = grants(config, config.heat.act_as)?;
     let at_once = config.heat.at_once as usize;
     Ok(Some(stacksnap_api::heat::Heat::new(http, url, config.heat.timeout, at_once, grants)))
 }

@@ -71,6 +71,9 @@ pub fn api(config: &Config, parts: &Parts) -> Result<Api, Failure> {
     let mut api = Api::new(parts.store.clone(), parts.queue.connected(), identity, config.limits.clone());
     api.stacks.clone_from(&config.stacks);
     api.heat = super::heat::front(config)?.map(Arc::new);
+    if config.openstack.enabled && config.auth == Auth::Keystone {
+        api.cloud = Some(super::heat::grants(config, config.openstack.act_as)?);
+    }
     if let Some(path) = &config.policy.file {
         api.rules = Arc::new(Rules::load(path).map_err(|error| Failure::usage(error.to_string()))?);
     }

@@ -8,18 +8,19 @@ use crate::exit::Failure;
 
 /// Reads the password's file or `clouds.yaml`, and the authorities; asks nothing yet.
 pub fn session(config: &Keystone) -> Result<Session, Failure> {
+    let http =
+        http::Settings { connect: config.timeout, answer: config.timeout, tries: 2, ..http::Settings::default() };
+    session_by(config, http)
+}
+
+/// The same, by connections for calls to other services too.
+pub fn session_by(config: &Keystone, http: http::Settings) -> Result<Session, Failure> {
     let wrong = |error: openstack::Error| Failure::usage(format!("keystone: {error}"));
     let cloud = match &config.cloud {
         Some(name) => Cloud::read(&config.clouds_file, name).map_err(wrong)?,
         None => cloud(config)?,
     };
-    let http = http::Settings {
-        connect: config.timeout,
-        answer: config.timeout,
-        tries: 2,
-        cafile: cloud.cafile,
-        ..http::Settings::default()
-    };
+    let http = http::Settings { cafile: cloud.cafile, ..http };
     Session::new(Http::new(http).map_err(wrong)?, cloud.auth_url, cloud.credentials, cloud.settings).map_err(wrong)
 }
 

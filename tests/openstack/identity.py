@@ -1,4 +1,4 @@
-"""Projects, users, roles and the catalogue's orchestration; what `up` says of them. Safe to run again."""
+"""Projects, users, roles and the catalogue's orchestration and block storage; what `up` says of them. Safe to run again."""
 import os
 
 from keystoneauth1 import session
@@ -23,7 +23,8 @@ for user, project, granted in (
         ('alt', 'alt', ('member', 'reader')),
         ('rita', 'demo', ('reader',)),
         ('stacksnap', 'service', ('admin', 'service')),
-        ('heat', 'service', ('admin', 'service'))):
+        ('heat', 'service', ('admin', 'service')),
+        ('cinder', 'service', ('admin', 'service'))):
     user = ensure(keystone.users, user, domain='default', password=SECRET)
     project = ensure(keystone.projects, project, domain='default')
     for role in granted:
@@ -33,11 +34,14 @@ domain = next((one for one in keystone.domains.list() if one.name == 'heat'), No
 admin = ensure(keystone.users, 'heat_domain_admin', domain=domain, password=SECRET)
 keystone.roles.grant(roles['admin'], user=admin, domain=domain)
 
-service = next((one for one in keystone.services.list() if one.type == 'orchestration'), None)
-service = service or keystone.services.create('heat', type='orchestration')
-known = {one.interface: one for one in keystone.endpoints.list(service=service)}
-for interface in ('public', 'internal', 'admin'):
-    if interface in known:
-        keystone.endpoints.update(known[interface], url=os.environ['ORCHESTRATION'])
-    else:
-        keystone.endpoints.create(service, os.environ['ORCHESTRATION'], interface=interface, region='RegionOne')
+for name, kind, url in (
+        ('heat', 'orchestration', os.environ['ORCHESTRATION']),
+        ('cinder', 'block-storage', os.environ['CINDER'] + '/%(tenant_id)s')):
+    service = next((one for one in keystone.services.list() if one.type == kind), None)
+    service = service or keystone.services.create(name, type=kind)
+    known = {one.interface: one for one in keystone.endpoints.list(service=service)}
+    for interface in ('public', 'internal', 'admin'):
+        if interface in known:
+            keystone.endpoints.update(known[interface], url=url)
+        else:
+            keystone.endpoints.create(service, url, interface=interface, region='RegionOne')

@@ -1,9 +1,10 @@
 //! In whose name a step acts towards the cloud.
 //!
 //! What the operation's caller gave comes first ([`Grant`]): a trust, the caller's own token, or the word that the
-//! service's own user acts. An operation without a grant acts by the operator's credential, for the projects for which
-//! the configuration says so; the default is none. A session is kept as long as its grant: its token is good for many
-//! steps.
+//! service's own user acts. An operation without a grant (without Keystone all are; with it, those that no caller asked
+//! for, as the end of a safety snapshot's time) acts by the operator's credential, for the projects for which the
+//! configuration says so; the default is none. Where Keystone knows our projects it is taken for that very project. A
+//! session is kept as long as its grant: its token is good for many steps.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,22 +26,18 @@ pub struct Clouds(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     service: Option<Session>,
-    operator: Option<Operator>,
+    operator: Option<Session>,
+    projects: Projects,
     sessions: Mutex<HashMap<Uuid, Session>>,
-}
-
-/// The operator's own credential, good for one project of the cloud's.
-#[derive(Debug, Clone)]
-pub struct Operator {
-    pub session: Session,
-    /// The projects of ours that may use it.
-    pub projects: Projects,
+    /// Of the operator, for projects that Keystone knows.
+    scoped: Mutex<HashMap<ProjectId, Session>>,
 }
 
 impl Clouds {
-    /// `service`: the service's own user, where Keystone knows one.
-    pub fn new(service: Option<Session>, operator: Option<Operator>) -> Self {
-        Self(Arc::new(Inner { service, operator, sessions: Mutex::default() }))
+    /// `service`: the service's own user, where our projects are Keystone's. `operator`: the operator's credential, and
+    /// the projects of ours that may use it.
+    pub fn new(service: Option<Session>, operator: Option<Session>, projects: Projects) -> Self {
+        Self(Arc::new(Inner { service, operator, projects, ..Inner::default() }))
     }
 
     /// The session of a grant.
@@ -75,13 +72,30 @@ impl Clouds {
 
     /// The operator's session, if the project may use it.
     fn operator(&self, project: &ProjectId) -> Result<Session, Error> {
-        match &self.0.operator {
-            Some(operator) if operator.projects.allows(project) => Ok(operator.session.clone()),
-            Some(_) => Err(Error::permanent(format!(
-                "project {project} may not use this worker's cloud; the operator allows it in openstack.projects"
-            ))),
-            None => Err(Error::permanent("this worker has no credential for a cloud (openstack.cloud)")),
+        let Inner { service, operator, projects, scoped, .. } = &*self.0;
+        let session = operator.as_ref().or(service.as_ref());
+        let session =
+            session.ok_or_else(|| Error::permanent("this worker has no credential for a cloud (openstack.cloud)"))?;
+        if !projects.allows(project) {
+            return Err(Error::permanent(format!(
+                "project {project} may not use this worker's cloud by the operator's credential; the operator allows it \
+                 in openstack.projects"
+            )));
         }
+        if service.is_none() {
+            return Ok(session.clone());
+        }
+        let mut scoped = scoped.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = scoped.get(project) {
+            return Ok(session.clone());
+        }
+        let session = session.scoped(Scope::ProjectId(project.to_string())).ok_or_else(|| {
+            Error::permanent(
+                "the operator's user must be known by a password to act in other projects (openstack.cloud)",
+            )
+        })?;
+        scoped.insert(project.clone(), session.clone());
+        Ok(session)
     }
 
     /// For one step.

@@ -24,7 +24,7 @@ use serde_json::Value;
 use stacksnap_common::ids::{ProjectId, SnapshotId, StackId, StepId};
 use stacksnap_common::operation;
 use stacksnap_common::store::Millis;
-use stacksnap_common::types::{Artifact, Consistency, Preview, Resource, Verdict};
+use stacksnap_common::types::{Artifact, Consistency, Preview, Resource, Verdict, VolumeMode};
 use stacksnap_openstack::Session;
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +44,10 @@ pub struct Ctx {
     /// Of a native type, and of one that a restore may make anew under another physical id: the resource as the stack has
     /// it now. None if the stack has it no more, and for every other type.
     pub current: Option<Arc<Resource>>,
+    /// Whether the stack's record can take another physical id for the resource: it can't where the stack is Heat's.
+    pub may_move: bool,
+    /// What the request wants to be made of volumes; `None`: what the configuration says.
+    pub volumes: Option<VolumeMode>,
     /// What the last run of this step left in [`Outcome::Later`] or by [`Ctx::checkpoint`]; `Null` at the first.
     pub checkpoint: Value,
     pub progress: Progress,

@@ -59,6 +59,8 @@ pub(crate) fn context(
         snapshot: claimed.snapshot,
         resource: Arc::new(claimed.item.resource.clone().unwrap_or_else(nothing)),
         current: claimed.current.clone().map(Arc::new),
+        may_move: shared.heat.is_none(),
+        volumes: claimed.operation.options.volumes,
         checkpoint: claimed.item.checkpoint.clone(),
         progress,
         cancel,

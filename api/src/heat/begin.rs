@@ -21,7 +21,9 @@ pub(crate) enum Begins {
     Restore,
     /// Nothing is changed, but Heat is asked.
     Plan,
-    /// Heat is not asked: only what we have is looked at or removed.
+    /// Heat is not asked: what we have is looked at or removed, wherever it is.
+    Kept,
+    /// Neither Heat nor a cloud is asked.
     Own,
     StackDelete,
 }
@@ -32,6 +34,8 @@ pub(crate) struct Ready {
     pub(crate) stack: StackId,
     /// `None`: the stack is ours.
     pub(crate) heat: Option<Begin>,
+    /// By what a worker acts for the caller.
+    pub(crate) grant: Option<Grant>,
 }
 
 impl Heat {
@@ -49,7 +53,13 @@ impl Heat {
         let (guard, captured) = match begins {
             Begins::Own => {
                 self.stack(project, path, headers).await?;
-                return Ok(Ready { stack, heat: None });
+                return Ok(Ready { stack, heat: None, grant: None });
+            }
+            Begins::Kept => {
+                self.stack(project, path, headers).await?;
+                let cloud = api.store.kinds.all().any(|kind| kind.cloud);
+                let grant = if cloud { self.grant(api, caller, headers).await? } else { None };
+                return Ok(Ready { stack, heat: None, grant });
             }
             Begins::Plan | Begins::StackDelete => {
                 self.stack(project, path, headers).await?;
@@ -66,14 +76,11 @@ impl Heat {
                 (Some(guard), found.captured)
             }
         };
-        let grant = self.grants.make(api, caller, token(headers).as_ref()).await?;
-        Ok(Ready { stack, heat: Some(Begin { guard, grant, captured }) })
+        let grant = self.grant(api, caller, headers).await?;
+        Ok(Ready { stack, heat: Some(Begin { guard, captured }), grant })
     }
 
-    /// Nothing came of it.
-    pub(crate) async fn gave_up(&self, api: &Api, grant: Option<&Grant>, headers: &HeaderMap) {
-        if let Some(grant) = grant {
-            self.grants.unmake(api, grant, token(headers).as_ref()).await;
-        }
+    async fn grant(&self, api: &Api, caller: &Caller, headers: &HeaderMap) -> Result<Option<Grant>, Fault> {
+        self.grants.make(api, caller, token(headers).as_ref()).await
     }
 }

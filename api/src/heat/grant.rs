@@ -1,4 +1,4 @@
-//! By what a worker acts towards Heat when the caller, and the caller's token, are gone.
+//! By what a worker acts towards Heat, and in a cloud, when the caller, and the caller's token, are gone.
 //!
 //! A grant is made when an operation is accepted and kept beside it until it has ended; then a worker takes it back
 //! (`worker/src/heat/grants.rs`). A trust has no name by which it could be found again, so that one is to be made is
@@ -40,7 +40,7 @@ pub struct Trusts {
 }
 
 impl Grants {
-    pub(super) async fn make(
+    pub(crate) async fn make(
         &self,
         api: &Api,
         caller: &Caller,
@@ -62,7 +62,7 @@ impl Grants {
     }
 
     /// Takes back what no operation came to use. What can't be taken back now a worker takes back later.
-    pub(super) async fn unmake(&self, api: &Api, grant: &Grant, token: Option<&SecretString>) {
+    pub(crate) async fn unmake(&self, api: &Api, grant: &Grant, token: Option<&SecretString>) {
         let (Self::Trust(trusts), By::Trust { id, .. }) = (self, &grant.by) else { return };
         if let (Some(id), Some(token)) = (id, token)
             && let Err(error) = trusts.of(token).delete_trust(id).await

@@ -67,6 +67,10 @@ impl Heat {
         Self { http, url, timeout, at_once: Arc::new(Semaphore::new(at_once)), grants }
     }
 
+    pub(crate) fn grants(&self) -> &grant::Grants {
+        &self.grants
+    }
+
     /// What a caller may see of Heat, with the caller's own token.
     fn of(&self, project: &ProjectId, headers: &HeaderMap) -> stacksnap_openstack::Heat {
         stacksnap_openstack::Heat::with_token(self.http.clone(), token(headers), &self.url, project.as_str())

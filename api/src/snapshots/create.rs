@@ -1,7 +1,7 @@
 //! `POST …/snapshots`: 200 and the snapshot, bare, when it is recorded; the stack shows SNAPSHOT_IN_PROGRESS by then.
 //!
-//! Of the body Heat reads `name` and ignores the rest; ours beside it are `consistency`, `labels` and
-//! `allow_unprotected`. Names need not differ. Heat fails on names that its database can't hold; here they are a 400.
+//! Of the body Heat reads `name` and ignores the rest; ours beside it are `consistency`, `labels`,
+//! `allow_unprotected` and `volumes`. Names need not differ. Heat fails on names that its database can't hold; here they are a 400.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use stacksnap_common::store::Begun;
 use stacksnap_common::store::snapshots::NewSnapshot;
-use stacksnap_common::types::Consistency;
+use stacksnap_common::types::{Consistency, VolumeMode};
 
 use super::view;
 use crate::Api;
@@ -71,7 +71,12 @@ fn parse(body: &Map<String, Value>) -> Result<NewSnapshot, Fault> {
         Some(Value::Object(labels)) => self::labels(labels)?,
         Some(_) => return Err(Fault::bad_request("labels must be an object of strings.")),
     };
-    Ok(NewSnapshot { name, labels, consistency: consistency.transpose()?, allow_unprotected })
+    let volumes = get("volumes").map(|mode| {
+        let wrong = |_| Fault::bad_request("volumes must be one of backup, snapshot, snapshot+backup.");
+        VolumeMode::deserialize(mode).map_err(wrong)
+    });
+    let (consistency, volumes) = (consistency.transpose()?, volumes.transpose()?);
+    Ok(NewSnapshot { name, labels, consistency, allow_unprotected, volumes })
 }
 
 fn labels(given: &Map<String, Value>) -> Result<BTreeMap<String, String>, Fault> {
@@ -117,6 +122,8 @@ mod tests {
         assert_eq!(parsed(json!({"name": ""})).unwrap().name.as_deref(), Some(""));
         let long = "\u{1f600}".repeat(255);
         assert_eq!(parsed(json!({"name": long})).unwrap().name.as_deref(), Some(long.as_str()));
+        let volumes = parsed(json!({"volumes": "snapshot+backup"})).unwrap().volumes;
+        assert_eq!(volumes, Some(VolumeMode::SnapshotAndBackup));
         assert_eq!(parsed(json!({"consistency": "group"})).unwrap().consistency, Some(Consistency::Group));
     }
 
@@ -131,6 +138,7 @@ mod tests {
             json!({"name": "a\u{0}b"}),
             json!({"name": "a\nb"}),
             json!({"consistency": "best"}),
+            json!({"volumes": "clone"}),
             json!({"allow_unprotected": "yes"}),
             json!({"labels": ["a"]}),
             json!({"labels": {"a": 1}}),

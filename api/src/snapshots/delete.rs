@@ -14,6 +14,7 @@ use crate::Api;
 use crate::answer;
 use crate::body::Change;
 use crate::fault::Fault;
+use crate::heat::Begins;
 use crate::params::At;
 use crate::source::Stacks;
 
@@ -24,7 +25,9 @@ pub(crate) async fn delete(
     change: Change,
 ) -> Result<Response, Fault> {
     change.none()?;
-    let (stack, id) = path.find(&stacks, &change.caller).await?;
+    let (ready, id) = path.begin(&stacks, &change.caller, Begins::Kept).await?;
     let answer = |begun: &Begun| answer::make(begun, StatusCode::NO_CONTENT, Value::Null);
-    sent(api.store.delete_snapshot(&change.request(&answer), stack, id).await, &path)
+    let request = ready.request(change.request(&answer));
+    let result = api.store.delete_snapshot(&request, ready.stack, id).await;
+    sent(stacks.settle(&ready, result).await, &path)
 }

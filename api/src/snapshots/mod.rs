@@ -39,16 +39,25 @@ pub(crate) struct SnapshotPath {
 impl SnapshotPath {
     /// The stack, which must be there, and the snapshot's id, if it can be one.
     async fn find(&self, stacks: &Stacks, caller: &Caller) -> Result<(StackId, SnapshotId), Fault> {
-        let ready = self.begin(stacks, caller, Begins::Own).await?;
-        Ok((ready.0.stack, ready.1))
+        let stack = stacks.find(&self.stack, caller).await?;
+        Ok((stack, self.id()?))
     }
 
     /// The same, with the stack ready for an operation to begin on it.
     async fn begin(&self, stacks: &Stacks, caller: &Caller, begins: Begins) -> Result<(Ready, SnapshotId), Fault> {
         let ready = stacks.begin(&self.stack, caller, begins).await?;
+        match self.id() {
+            Ok(id) => Ok((ready, id)),
+            Err(fault) => {
+                stacks.gave_up(ready.grant.as_ref()).await;
+                Err(fault)
+            }
+        }
+    }
+
+    fn id(&self) -> Result<SnapshotId, Fault> {
         // Heat's database takes ids in any case.
-        let id = self.snapshot_id.to_ascii_lowercase().parse();
-        Ok((ready, id.map_err(|_| Fault::no_snapshot(&self.snapshot_id))?))
+        self.snapshot_id.to_ascii_lowercase().parse().map_err(|_| Fault::no_snapshot(&self.snapshot_id))
     }
 }
 

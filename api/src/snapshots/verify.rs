@@ -9,6 +9,7 @@ use super::{SnapshotPath, chosen, looking, sent};
 use crate::Api;
 use crate::body::Change;
 use crate::fault::Fault;
+use crate::heat::Begins;
 use crate::params::{At, Params};
 use crate::source::Stacks;
 
@@ -20,6 +21,8 @@ pub(crate) async fn verify(
     mut change: Change,
 ) -> Result<Response, Fault> {
     let resources = chosen(change.body.take(), &params)?;
-    let (stack, id) = path.find(&stacks, &change.caller).await?;
-    sent(api.store.verify_snapshot(&change.request(&looking), stack, id, &resources).await, &path)
+    let (ready, id) = path.begin(&stacks, &change.caller, Begins::Kept).await?;
+    let request = ready.request(change.request(&looking));
+    let result = api.store.verify_snapshot(&request, ready.stack, id, &resources).await;
+    sent(stacks.settle(&ready, result).await, &path)
 }

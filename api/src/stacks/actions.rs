@@ -8,8 +8,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
-use stacksnap_common::store::Begun;
 use stacksnap_common::store::actions::Action;
+use stacksnap_common::store::{Begun, Request};
 
 use super::StackPath;
 use crate::Api;
@@ -19,6 +19,7 @@ use crate::auth::policy::{self, Rule};
 use crate::body::Change;
 use crate::fault::Fault;
 use crate::params::At;
+use crate::source::Stacks;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
@@ -28,6 +29,7 @@ enum Asked {
 
 pub(crate) async fn act(
     State(api): State<Arc<Api>>,
+    stacks: Stacks,
     At(path): At<StackPath>,
     mut change: Change,
 ) -> Result<Response, Fault> {
@@ -35,12 +37,19 @@ pub(crate) async fn act(
     allowed(&change.caller, rule)?;
     let stack = path.live(&api, change.project()).await?;
     let answer = |begun: &Begun| answer::make(begun, StatusCode::OK, Value::Null);
-    let request = change.request(&answer);
+    if matches!(asked, Asked::Act(action) if action.is_done(&stack)) {
+        return Ok(Json(Value::Null).into_response());
+    }
+    let grant = match asked {
+        Asked::Act(Action::Check) => stacks.act(&change.caller, &stack.resources).await?,
+        _ => None,
+    };
+    let request = Request { grant, ..change.request(&answer) };
     let done = match asked {
-        Asked::Act(action) if action.is_done(&stack) => return Ok(Json(Value::Null).into_response()),
         Asked::Act(action) => api.store.act(&request, stack.id, action).await,
         Asked::CancelUpdate { rollback } => api.store.cancel_update(&request, stack.id, rollback).await,
     };
+    let done = stacks.settle_grant(&request, done).await;
     Ok(answer::send(done.map_err(|error| path.fault(error))?))
 }
 

@@ -8,8 +8,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use stacksnap_common::ids::{ProjectId, StackName};
-use stacksnap_common::store::Begun;
 use stacksnap_common::store::stacks::{Adopted, NewStack};
+use stacksnap_common::store::{Begun, Request};
 
 use super::view::link;
 use super::{adopt, given};
@@ -17,9 +17,10 @@ use crate::Api;
 use crate::answer;
 use crate::body::Change;
 use crate::fault::Fault;
+use crate::source::Stacks;
 use crate::template;
 
-pub(crate) async fn create(State(api): State<Arc<Api>>, mut change: Change) -> Result<Response, Fault> {
+pub(crate) async fn create(State(api): State<Arc<Api>>, stacks: Stacks, mut change: Change) -> Result<Response, Fault> {
     let body = change.required()?;
     let new = parse(&api, change.project(), &body).await?;
     let base = change.base.clone();
@@ -30,7 +31,10 @@ pub(crate) async fn create(State(api): State<Arc<Api>>, mut change: Change) -> R
         answer.headers.push(("location".to_owned(), href));
         answer
     };
-    Ok(answer::send(api.store.create_stack(&change.request(&answer), &new).await?))
+    let grant = stacks.act(&change.caller, &new.resources).await?;
+    let request = Request { grant, ..change.request(&answer) };
+    let result = api.store.create_stack(&request, &new).await;
+    Ok(answer::send(stacks.settle_grant(&request, result).await?))
 }
 
 pub(crate) async fn parse(api: &Api, project: &ProjectId, body: &Map<String, Value>) -> Result<NewStack, Fault> {

@@ -13,16 +13,20 @@ use crate::Api;
 use crate::answer;
 use crate::body::Change;
 use crate::fault::Fault;
+use crate::heat::Begins;
 use crate::params::At;
+use crate::source::Stacks;
 
 pub(crate) async fn delete(
     State(api): State<Arc<Api>>,
+    stacks: Stacks,
     At(path): At<StackPath>,
     change: Change,
 ) -> Result<Response, Fault> {
     change.none()?;
-    let stack = path.live(&api, change.project()).await?;
+    let ready = stacks.begin(&path, &change.caller, Begins::StackDelete).await?;
     let answer = |begun: &Begun| answer::make(begun, StatusCode::NO_CONTENT, Value::Null);
-    let answer = api.store.delete_stack(&change.request(&answer), stack.id).await.map_err(|error| path.fault(error))?;
-    Ok(answer::send(answer))
+    let request = ready.request(change.request(&answer));
+    let result = api.store.delete_stack(&request, ready.stack).await;
+    Ok(answer::send(stacks.settle(&ready, result).await.map_err(|error| path.fault(error))?))
 }

@@ -21,6 +21,7 @@ use crate::auth::{allowed, policy};
 use crate::body::Change;
 use crate::fault::Fault;
 use crate::params::At;
+use crate::source::Stacks;
 use crate::template::{self, parameters};
 
 /// How often a PATCH is made anew when the stack was changed while it was made.
@@ -28,15 +29,17 @@ const TRIES: usize = 5;
 
 pub(crate) async fn put(
     State(api): State<Arc<Api>>,
+    stacks: Stacks,
     At(path): At<StackPath>,
     mut change: Change,
 ) -> Result<Response, Fault> {
     let body = change.required()?;
-    update(&api, &path, &change, &body, false).await
+    update(&api, &stacks, &path, &change, &body, false).await
 }
 
 pub(crate) async fn patch(
     State(api): State<Arc<Api>>,
+    stacks: Stacks,
     At(path): At<StackPath>,
     mut change: Change,
 ) -> Result<Response, Fault> {
@@ -44,7 +47,7 @@ pub(crate) async fn patch(
     let body = change.body.take();
     let nothing = body.as_ref().is_some_and(changes_nothing);
     allowed(&change.caller, if nothing { policy::STACK_UPDATE_NO_CHANGE } else { policy::STACK_UPDATE_PATCH })?;
-    update(&api, &path, &change, &body.ok_or_else(Fault::malformed)?, true).await
+    update(&api, &stacks, &path, &change, &body.ok_or_else(Fault::malformed)?, true).await
 }
 
 /// `heat/api/openstack/v1/stacks.py`, `no_change`.
@@ -64,21 +67,28 @@ fn changes_nothing(body: &Map<String, Value>) -> bool {
 
 async fn update(
     api: &Api,
+    stacks: &Stacks,
     path: &StackPath,
     change: &Change,
     body: &Map<String, Value>,
     existing: bool,
 ) -> Result<Response, Fault> {
     let answer = |begun: &Begun| answer::make(begun, StatusCode::ACCEPTED, Value::Null);
-    let request = change.request(&answer);
+    let mut request = change.request(&answer);
     let mut left = TRIES;
     loop {
         let stack = path.live(api, change.project()).await?;
         let new = parse(api, &stack, body, existing)?;
         left -= 1;
+        if request.grant.is_none() {
+            request.grant = stacks.act(&change.caller, &new.definition.resources).await?;
+        }
         match api.store.update_stack(&request, stack.id, &new).await {
             Err(Error::Changed(_)) if left > 0 => {}
-            done => return Ok(answer::send(done.map_err(|error| path.fault(error))?)),
+            done => {
+                let done = stacks.settle_grant(&request, done).await;
+                return Ok(answer::send(done.map_err(|error| path.fault(error))?));
+            }
         }
     }
 }

@@ -157,6 +157,7 @@ async fn create(store: &Store, project: &ProjectId, resources: u32) -> anyhow::R
         trace: None,
         idempotency: None,
         heat: None,
+        grant: None,
         answer: &answer,
     };
     let Value::String(id) = store.create_stack(&request, &new).await?.answer else { bail!("no operation") };

@@ -22,7 +22,7 @@ use serde_json::Value;
 use crate::ids::{OperationId, PoolName, ProjectId, ResourceName, SnapshotId, StackId, StackName, StepId, WorkerId};
 use crate::queue::Lane;
 use crate::store::Millis;
-use crate::types::{Changes, Consistency, Resource};
+use crate::types::{Changes, Consistency, Resource, VolumeMode};
 
 /// The newest layout of [`Operation`] and [`Item`] that this program writes. A record with a higher one is read, never
 /// rewritten.
@@ -280,8 +280,8 @@ impl Stage {
         self.published().take(window as usize).collect()
     }
 
-    /// Which item is published when `item` has ended: the one `window` places further on. Chains of every `window`th
-    /// item, so that at most `window` are published at a time and no two ends meet on one record.
+    /// Which item is published when `item` has ended, or is put off for the first time: the one `window` places further on.
+    /// Chains of every `window`th item, so that at most `window` are published at a time and no two ends meet on one record.
     pub fn after(&self, item: u32, window: u32) -> Option<u32> {
         if self.is_held(item) {
             return None;
@@ -320,6 +320,9 @@ pub struct Options {
     pub resources: Vec<ResourceName>,
     #[serde(default)]
     pub safety: bool,
+    /// What is to be made of volumes, where that is not what the worker's configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volumes: Option<VolumeMode>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -470,6 +473,9 @@ pub struct Item {
     /// The steps of this item whose effects a discard has to look for, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<StepId>,
+    /// The stage in which it was put off, and by that made room for the next one in the window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_room: Option<u16>,
     /// What the step of the last stage returned, for those that return something (preview, verify, restore, check).
     #[serde(default)]
     pub result: Value,
@@ -498,6 +504,7 @@ impl Item {
             cut_at: None,
             cut_lost: false,
             tried: Vec::new(),
+            made_room: None,
             result: Value::Null,
             started_at: None,
             ended_at: None,

@@ -30,6 +30,8 @@ pub struct Request<'a> {
     pub idempotency: Option<Idempotency>,
     /// Where the stack is a Heat's: what was learned from it for this request.
     pub heat: Option<heat::Begin>,
+    /// By what workers act in the cloud for the caller, where they have to.
+    pub grant: Option<heat::Grant>,
     /// Makes the answer of what was begun; kept with the idempotency key.
     pub answer: &'a (dyn Fn(&Begun) -> Answer + Send + Sync),
 }
@@ -215,8 +217,13 @@ impl Store {
             rolls_back: draft.rolls_back,
             other: Default::default(),
         };
-        if let Some(begin) = &request.heat {
-            self.begin_with_heat(batch, stack, begin, &mut op)?;
+        if let Some(guard) = request.heat.as_ref().and_then(|begin| begin.guard) {
+            self.require_guard(batch, stack, guard);
+        }
+        if let Some(grant) = &request.grant {
+            op.grant = Some(grant.id);
+            let grant = heat::Grant { operation: Some(op.id), ..grant.clone() };
+            put(batch, keys::grant(project, grant.id), &grant)?;
         }
         let steps = draft.plan.as_ref().map_or(1, |plan| plan.items.len()) as i64;
         batch.require(Precondition::CounterBelow(count::steps(project), self.settings.steps));

@@ -142,6 +142,11 @@ impl Run<'_> {
                 }
                 item.checkpoint = checkpoint;
                 self.again(&mut batch, &mut item, after);
+                // What waits for somebody else takes no place of those that wait for us.
+                if item.made_room != Some(item.stage) {
+                    item.made_room = Some(item.stage);
+                    self.publish_next(&mut batch, item.stage);
+                }
                 None
             }
             Ended::HandedBack { checkpoint } => {
@@ -236,7 +241,9 @@ impl Run<'_> {
             // A copy that began before its stage does not bring a counter to zero, and yet may be what is waited for.
             self.advance_now(batch);
         }
-        self.publish_next(batch, item.stage);
+        if item.made_room != Some(item.stage) {
+            self.publish_next(batch, item.stage);
+        }
     }
 
     /// The step that this one's end makes room for. What is owed or undoes goes on though the operation has stopped.

@@ -16,7 +16,7 @@ use super::keys::{self, Timer, count};
 use super::{Error, PATIENCE, Read, Request, Store, backend, decode, put, require_version};
 use crate::heat::{Begin, Grant, Guard, Hold, Holds, Mirror, OpenHold, Seen, Shadow, shown};
 use crate::ids::{OperationId, ProjectId, SnapshotId, StackId};
-use crate::operation::{Operation, SCHEMA};
+use crate::operation::SCHEMA;
 use crate::record::{Answer, ResourceShown, Shown, Stack, Status};
 use crate::types::Artifact;
 
@@ -213,23 +213,9 @@ impl Store {
         Err(backend::Error::Unavailable("too many changes at once to the same stack".to_owned()).into())
     }
 
-    /// What the beginning of any operation on a stack of Heat's puts into its commit.
-    pub(super) fn begin_with_heat(
-        &self,
-        batch: &mut Batch,
-        stack: &Stack,
-        begin: &Begin,
-        op: &mut Operation,
-    ) -> Result<(), Error> {
-        if let Some(guard) = &begin.guard {
-            unchanged(batch, keys::holds(&stack.project, guard.stack), guard.version);
-        }
-        if let Some(grant) = &begin.grant {
-            op.grant = Some(grant.id);
-            let grant = Grant { operation: Some(op.id), ..grant.clone() };
-            put(batch, keys::grant(&stack.project, grant.id), &grant)?;
-        }
-        Ok(())
+    /// Of an operation on a stack of Heat's: nobody has changed it since Heat was read.
+    pub(super) fn require_guard(&self, batch: &mut Batch, stack: &Stack, guard: Guard) {
+        unchanged(batch, keys::holds(&stack.project, guard.stack), guard.version);
     }
 
     /// Whether a conflict is about what has changed in Heat since it was read.

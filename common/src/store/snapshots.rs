@@ -10,7 +10,7 @@ use crate::ids::{ProjectId, ResourceName, SnapshotId, StackId};
 use crate::operation::{Kind, Operation, Options, SCHEMA};
 use crate::record::{Answer, Captured, Purpose, Shown, Snapshot, Stack, Status};
 use crate::store::Millis;
-use crate::types::{Artifact, Changes, Consistency, Resource};
+use crate::types::{Artifact, Changes, Consistency, Resource, VolumeMode};
 
 /// What a caller asks of a snapshot.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +21,8 @@ pub struct NewSnapshot {
     pub consistency: Option<Consistency>,
     /// It may protect nothing at all.
     pub allow_unprotected: bool,
+    /// What is to be made of volumes; `None`: what the worker's configuration says.
+    pub volumes: Option<VolumeMode>,
 }
 
 /// What a caller asks of a restore.
@@ -72,8 +74,12 @@ impl Store {
         if let Some(begin) = &request.heat {
             self.put_captured(&mut batch, &stack, id, &begin.captured, Kind::Snapshot.action(), now)?;
         }
-        let options =
-            Options { consistency: new.consistency, allow_unprotected: new.allow_unprotected, ..Options::default() };
+        let options = Options {
+            consistency: new.consistency,
+            allow_unprotected: new.allow_unprotected,
+            volumes: new.volumes,
+            ..Options::default()
+        };
         let draft = Draft { snapshot: Some(id), options, ..Draft::new(Kind::Snapshot, Some(plan)) };
         let operation = self.open(&mut batch, request, &stack, draft, gate, now)?;
         snapshot.made_by = Some(operation.id);

@@ -10,6 +10,8 @@
 
 pub mod backup;
 pub mod snapshot;
+#[cfg(test)]
+mod tests;
 pub mod volume;
 
 use std::collections::BTreeMap;

@@ -20,6 +20,9 @@ pub struct Create {
     /// Let it be complete even if no resource at all could be protected
     #[arg(long)]
     allow_unprotected: bool,
+    /// What to make of a cloud's volumes, instead of what the workers' configuration says
+    #[arg(long)]
+    volumes: Option<Volumes>,
     /// Wait until it is complete
     #[arg(long)]
     wait: bool,
@@ -32,6 +35,14 @@ enum Consistency {
     Application,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Volumes {
+    Backup,
+    Snapshot,
+    #[value(name = "snapshot+backup")]
+    SnapshotAndBackup,
+}
+
 impl Create {
     pub async fn run(self, client: &Client) -> Result<(), Failure> {
         let stack = client.stack(&self.stack).await?;
@@ -41,6 +52,9 @@ impl Create {
         }
         if let Some(level) = self.consistency.and_then(|level| level.to_possible_value()) {
             body.insert("consistency".to_owned(), Value::from(level.get_name()));
+        }
+        if let Some(mode) = self.volumes.and_then(|mode| mode.to_possible_value()) {
+            body.insert("volumes".to_owned(), Value::from(mode.get_name()));
         }
         if self.allow_unprotected {
             body.insert("allow_unprotected".to_owned(), Value::from(true));

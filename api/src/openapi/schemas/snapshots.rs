@@ -16,6 +16,18 @@ pub(crate) struct SnapshotRequest {
     labels: Option<Map<String, Value>>,
     /// A snapshot that protects nothing is otherwise FAILED.
     allow_unprotected: Option<bool>,
+    /// What is made of a cloud's volumes; else what the workers' configuration says (`cinder.mode`).
+    volumes: Option<VolumeMode>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) enum VolumeMode {
+    #[serde(rename = "backup")]
+    Backup,
+    #[serde(rename = "snapshot")]
+    Snapshot,
+    #[serde(rename = "snapshot+backup")]
+    SnapshotAndBackup,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -177,6 +177,7 @@ impl World {
             trace: None,
             idempotency: None,
             heat: None,
+            grant: None,
             answer: &answer,
         }
     }
@@ -242,7 +243,10 @@ impl World {
     async fn publish(&mut self, job: Job) {
         let op = self.calm.find_operation(&job.project, job.step.operation).await.unwrap();
         let stage = &op.stages[usize::from(job.step.stage)];
-        if !stage.is_held(job.step.index) && op.stop.is_none() {
+        // One that was put off has made room; it comes by when its time has come.
+        let items = self.calm.list_items(&job.project, job.step.operation, job.step.index, 1).await.unwrap();
+        let put_off = items.iter().any(|seen| seen.item.made_room == Some(job.step.stage));
+        if !stage.is_held(job.step.index) && op.stop.is_none() && !put_off {
             self.published.insert(job.step);
             let same = |step: &&StepId| step.operation == job.step.operation && step.stage == job.step.stage;
             let waiting = self.published.iter().filter(same).count();

@@ -48,7 +48,7 @@ struct Copying {
 }
 
 pub(super) async fn cut(settings: &Settings, calls: &Calls<'_>) -> Result<Outcome<Cut>, Error> {
-    let mode = settings.mode;
+    let mode = calls.ctx.volumes.unwrap_or(settings.mode);
     if mode == VolumeMode::Backup {
         return Ok(Outcome::Done(Cut::None));
     }

@@ -5,7 +5,7 @@ use stacksnap_common::types::{Artifact, Preview};
 use super::call::Calls;
 use super::kept::Kept;
 use super::make::Free;
-use super::restore::{source, target};
+use super::restore::{heat_has_it, source, target};
 use crate::driver::Error;
 
 pub(super) async fn preview(calls: &Calls<'_>, artifact: &Artifact) -> Result<Preview, Error> {
@@ -22,6 +22,7 @@ pub(super) async fn preview(calls: &Calls<'_>, artifact: &Artifact) -> Result<Pr
     preview.blockers.extend(stands(source(calls, &kept).await?, &mut preview.notes));
     let (id, then) = (calls.volume_id()?, kept.facts.size);
     match calls.find(calls.cinder.volume(id)).await? {
+        None if !calls.ctx.may_move => preview.blockers.push(heat_has_it(id)),
         None => {
             preview.creates = 1;
             preview.sample.push(format!("create a volume of {then} GiB from {}", kept.source()));

@@ -53,6 +53,8 @@ impl<'a> Step<'a> {
             resource: Arc::new(self.subject.resource()),
             current: None,
             checkpoint: Value::Null,
+            volumes: None,
+            may_move: true,
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(fence, Instant::now(), length),

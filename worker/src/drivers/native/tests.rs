@@ -55,6 +55,8 @@ fn ctx(resource: &Resource, current: Option<&Resource>) -> Ctx {
         resource: Arc::new(resource.clone()),
         current: current.cloned().map(Arc::new),
         checkpoint: Value::Null,
+        volumes: None,
+        may_move: true,
         progress: Progress::default(),
         cancel: CancellationToken::new(),
         lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),

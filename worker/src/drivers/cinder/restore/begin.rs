@@ -49,6 +49,14 @@ pub(in super::super) fn target(volume: &Volume, kept: &Kept) -> Free {
     }
 }
 
+/// Of a volume that is gone, where another one would be no member of the stack.
+pub(in super::super) fn heat_has_it(id: &str) -> String {
+    format!(
+        "volume {id} is gone, and the stack is Heat's, which can't be told of another one: have Heat make it anew \
+         (openstack stack resource mark unhealthy, then openstack stack update --existing), then restore"
+    )
+}
+
 impl Run<'_> {
     pub(super) async fn begin(self) -> Result<Outcome<Preview>, Error> {
         match source(self.calls, &self.kept).await? {
@@ -58,6 +66,9 @@ impl Run<'_> {
         }
         let id = self.calls.volume_id()?.to_owned();
         let Some(volume) = self.calls.find(self.calls.cinder.volume(&id)).await? else {
+            if !self.calls.ctx.may_move {
+                return Err(Error::permanent(heat_has_it(&id)));
+            }
             return self.then(Phase::Make(Making::default()), Duration::ZERO);
         };
         match target(&volume, &self.kept) {

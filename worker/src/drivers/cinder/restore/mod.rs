@@ -26,7 +26,7 @@ use super::things::{ABackup, AVolume};
 use super::wait::Wait;
 use crate::driver::{Error, Outcome};
 
-pub(super) use begin::{source, target};
+pub(super) use begin::{heat_has_it, source, target};
 
 /// How far a restore is; its checkpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -28,6 +28,7 @@ pub(super) struct Lab {
     pub(super) volume: String,
     pub(super) settings: Settings,
     pub(super) shelf: Shelf,
+    pub(super) may_move: bool,
     session: Session,
     stack: StackId,
     snapshot: SnapshotId,
@@ -69,7 +70,7 @@ impl Lab {
         let pace = (Duration::from_millis(10), Duration::from_millis(20));
         let settings = Settings { mode, full_every, pace, longest_wait: Duration::from_secs(3600) };
         let (stack, snapshot) = (StackId::random(), SnapshotId::random());
-        Self { keystone, cinder, volume, settings, shelf: Shelf::new(), session, stack, snapshot }
+        Self { keystone, cinder, volume, settings, shelf: Shelf::new(), may_move: true, session, stack, snapshot }
     }
 
     pub(super) fn cloud(&self) -> Arc<dyn CloudSource> {
@@ -105,6 +106,8 @@ impl Lab {
             resource: Arc::new(self.resource()),
             current: None,
             checkpoint: Value::Null,
+            volumes: None,
+            may_move: self.may_move,
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),

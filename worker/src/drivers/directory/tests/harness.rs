@@ -76,6 +76,8 @@ impl Harness {
             resource: Arc::new(resource),
             current: None,
             checkpoint: Value::Null,
+            volumes: None,
+            may_move: true,
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(fence, Instant::now(), Duration::from_secs(3600)),

@@ -112,6 +112,8 @@ impl Rig {
             }),
             current: None,
             checkpoint: serde_json::Value::Null,
+            volumes: None,
+            may_move: true,
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),

@@ -1,5 +1,8 @@
 //! Volumes of a cloud, end to end: the binary, its embedded default, and a Cinder with state.
 
+mod many;
+mod trusts;
+
 use std::time::Duration;
 
 use reqwest::Method;
@@ -11,7 +14,7 @@ use tempfile::TempDir;
 use crate::support::app::App;
 
 struct Cloud {
-    _keystone: fake::Keystone,
+    keystone: fake::Keystone,
     cinder: fake::Cinder,
     dir: TempDir,
 }
@@ -27,7 +30,7 @@ impl Cloud {
         let clouds = json!({"clouds": {"test": {"auth": {
             "auth_url": keystone.url().as_str(), "username": "operator", "password": "secret-of-operator", "project_name": "demo"}}}});
         std::fs::write(dir.path().join("clouds.yaml"), clouds.to_string()).unwrap();
-        Self { _keystone: keystone, cinder, dir }
+        Self { keystone, cinder, dir }
     }
 
     fn config(&self, cinder: &str) -> String {
@@ -127,6 +130,21 @@ async fn a_worker_killed_while_a_backup_is_creating_leaves_one_backup() {
     assert_eq!(cloud.content(&first), "one");
 }
 
+/// A request says otherwise than the configuration, for itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_chooses_what_is_made_of_volumes() {
+    let cloud = Cloud::start().await;
+    let volume = cloud.volume("one");
+    let app = App::embedded_with(&cloud.config("mode = \"backup\"")).await;
+    let stack = app.stack_of("s", json!({"data": {"type": "OS::Cinder::Volume", "external_id": volume}})).await;
+    let body = Some(json!({"volumes": "snapshot"}));
+    let (_, operation) = app.change(Method::POST, &format!("{stack}/snapshots"), body).await;
+    app.completes(&operation).await;
+    assert_eq!((cloud.cinder.backups().len(), cloud.cinder.snapshots().len()), (0, 1));
+    let body = Some(json!({"volumes": "clone"}));
+    assert_eq!(app.send(Method::POST, &format!("{stack}/snapshots"), body).await.0, 400);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_project_that_the_operator_does_not_name_gets_nowhere() {
     let cloud = Cloud::start().await;
@@ -140,4 +158,19 @@ async fn a_project_that_the_operator_does_not_name_gets_nowhere() {
     assert_eq!(ended["state"], "failed");
     assert!(ended["reason"].as_str().unwrap().contains("openstack.projects"), "{ended}");
     assert_eq!(cloud.cinder.asked(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_is_cancelled_while_its_backups_are_made_leaves_none() {
+    let cloud = Cloud::start().await;
+    let (first, second) = (cloud.volume("one"), cloud.volume("two"));
+    let app = App::embedded_with(&cloud.config("")).await;
+    let stack = app.stack_of("s", two(&first, &second)).await;
+    cloud.cinder.hold();
+    let (_, operation) = app.change(Method::POST, &format!("{stack}/snapshots"), Some(json!({}))).await;
+    app.until("both backups are creating", async |_| cloud.cinder.backups().len() == 2).await;
+    app.change(Method::POST, &format!("/operations/{operation}/cancel"), None).await;
+    cloud.cinder.release();
+    assert_eq!(app.ended(&operation).await["state"], "cancelled");
+    assert_eq!(cloud.cinder.backups().len(), 0);
 }

@@ -1,0 +1,61 @@
+# Cinder with real bytes and nothing of the kernel's: the NFS driver on a directory that is bind-mounted where os-brick would
+# mount the share, and backups as files (the posix driver). Sourced by `up`.
+#
+# A volume's bytes are in $S/cinder/share/volume-ID, to be written to and read directly; backups are in $S/cinder/backup.
+# SIGSTOP to the session of run/cinder-backup.pid holds a backup in `creating`, SIGCONT lets it go on.
+
+cinder_packages="python3-cinder cinder-common qemu-utils nfs-common sudo"
+
+cinder() {
+  local share=127.0.0.1:/share mount
+  mount=$S/cinder/mnt/$(printf %s "$share" | md5sum | cut -d' ' -f1)
+  mkdir -p "$S"/cinder/{share,backup,lock,conversion} "$mount"
+  echo "$share" >"$S/etc/nfs_shares"
+  cat >"$S/etc/cinder.conf" <<C
+[DEFAULT]
+state_path = $S/cinder
+my_ip = 127.0.0.1
+host = test
+transport_url = rabbit://guest:guest@127.0.0.1:$amqp_port/cinder
+auth_strategy = keystone
+osapi_volume_listen = 127.0.0.1
+osapi_volume_listen_port = $cinder_port
+osapi_volume_workers = 1
+api_paste_config = /etc/cinder/api-paste.ini
+rootwrap_config = /etc/cinder/rootwrap.conf
+enabled_backends = nfs
+default_volume_type = __DEFAULT__
+image_conversion_dir = $S/cinder/conversion
+backup_driver = cinder.backup.drivers.posix.PosixBackupDriver
+backup_posix_path = $S/cinder/backup
+backup_workers = 1
+quota_backups = 100
+[nfs]
+volume_driver = cinder.volume.drivers.nfs.NfsDriver
+volume_backend_name = nfs
+nfs_shares_config = $S/etc/nfs_shares
+nfs_mount_point_base = $S/cinder/mnt
+nfs_sparsed_volumes = true
+nfs_snapshot_support = true
+nas_secure_file_operations = false
+nas_secure_file_permissions = false
+[database]
+connection = mysql+pymysql://root@localhost/cinder?unix_socket=$S/mysql/sock&charset=utf8
+[oslo_concurrency]
+lock_path = $S/cinder/lock
+[coordination]
+backend_url = file://$S/cinder/lock
+$(service keystone_authtoken cinder)
+www_authenticate_uri = ${KEYSTONE%/v3}
+project_name = service
+project_domain_name = Default
+service_token_roles_required = true
+C
+  places cinder
+  once cinder-schema cinder-manage --config-file "$S/etc/cinder.conf" db sync
+  mountpoint -q "$mount" || { mount --bind "$S/cinder/share" "$mount" && echo "$mount" >"$S/run/bind-mount"; } || die "no bind mount"
+  for part in api scheduler volume backup; do
+    start cinder-$part /usr/bin/python3 -c "$(entry cinder-$part cinder.cmd.$part)" --config-file "$S/etc/cinder.conf" \
+      --log-file "$S/log/cinder-$part.log"
+  done
+}
