@@ -53,7 +53,8 @@ impl Cloud {
             "scope": { "project": { "name": "demo", "domain": domain } },
         }});
         let http = reqwest::Client::new();
-        let answer = http.post(format!("{}/auth/tokens", self.keystone)).json(&body).send().await?.error_for_status()?;
+        let answer =
+            http.post(format!("{}/auth/tokens", self.keystone)).json(&body).send().await?.error_for_status()?;
         let token = answer.headers().get("x-subject-token").context("no token")?.to_str()?.to_owned();
         let shown: serde_json::Value = serde_json::from_slice(&answer.bytes().await?)?;
         let project = shown["token"]["project"]["id"].as_str().context("a token without a project")?;

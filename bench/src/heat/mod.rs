@@ -54,7 +54,9 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let (snapshot, first) = stack.snapshot().await?;
         subjects.push(Subject { name, stack, first, snapshot, more: Vec::new() });
     }
-    println!("heat      registry mode on RabbitMQ and Redis, beside the Heats of tests/openstack/up; {RESOURCES} resources");
+    println!(
+        "heat      registry mode on RabbitMQ and Redis, beside the Heats of tests/openstack/up; {RESOURCES} resources"
+    );
     for (what, least) in [("stack show", None), ("snapshot list", Some(20.0)), ("snapshot show", Some(20.0))] {
         reads(what, least, &subjects, arguments.rounds).await?;
     }
@@ -85,7 +87,10 @@ async fn reads(what: &str, least: Option<f64>, subjects: &[Subject], rounds: u32
     for (subject, theirs) in subjects.iter().zip(&medians).skip(1) {
         let ratio = medians[0] / theirs;
         let shown = least.map_or_else(|| format!("{ratio:.0}"), |least| at_least(ratio, least));
-        println!("          {what}: {:.0}/s, {} {theirs:.1}/s at {CONNECTIONS} connections: {shown}", medians[0], subject.name);
+        println!(
+            "          {what}: {:.0}/s, {} {theirs:.1}/s at {CONNECTIONS} connections: {shown}",
+            medians[0], subject.name
+        );
     }
     Ok(())
 }

@@ -24,7 +24,8 @@ impl Service {
         std::fs::create_dir_all(directory)?;
         let (redis, rabbit) = tokio::join!(RedisServer::start(), RabbitServer::start());
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut service = Self { processes: Vec::new(), url: format!("http://127.0.0.1:{port}/v1"), _servers: (redis, rabbit) };
+        let mut service =
+            Self { processes: Vec::new(), url: format!("http://127.0.0.1:{port}/v1"), _servers: (redis, rabbit) };
         for role in ["api", "worker"] {
             let log = std::fs::File::create(directory.join(format!("{role}.log")))?;
             let child = Command::new(program)
