@@ -12,8 +12,8 @@ use crate::ids::{ProjectId, StackId, StackName};
 use crate::record::{Purpose, Snapshot, Stack};
 
 impl Store {
-    /// Whether a stack of Heat's has left something behind that a new one can take over. Refused while an operation has
-    /// the stack or one of its snapshots.
+    /// Whether a stack of Heat's has left something behind that a new one can take over; one that is deleted with its
+    /// snapshots leaves nothing. Refused while any other operation has the stack, or one of its snapshots.
     pub async fn left_behind(&self, project: &ProjectId, stack: StackId) -> Result<bool, Error> {
         Ok(self.takeable(project, stack).await?.is_some())
     }
@@ -73,7 +73,10 @@ impl Store {
         if stack.value.heat.is_none() || stack.value.deleted_at.is_some() {
             return Ok(None);
         }
-        if let Some(operation) = stack.value.busy.or(stack.value.deleting) {
+        if stack.value.deleting.is_some() || stack.value.shown.action == "DELETE" {
+            return Ok(None);
+        }
+        if let Some(operation) = stack.value.busy {
             let Stack { name, shown, .. } = stack.value;
             return Err(Error::Busy { stack: name, action: shown.action, operation });
         }

@@ -12,6 +12,9 @@ use crate::record::{Answer, Captured, Purpose, Shown, Snapshot, Stack, Status};
 use crate::store::Millis;
 use crate::types::{Artifact, Changes, Consistency, Resource};
 
+/// Why one that is not complete is not restored: Heat's words.
+pub const INCOMPLETE: &str = "Restoring incomplete snapshot is not supported.";
+
 /// What a caller asks of a snapshot.
 #[derive(Debug, Clone, Default)]
 pub struct NewSnapshot {
@@ -106,7 +109,7 @@ impl Store {
         let project = &request.project;
         let mut snapshot = self.snapshot_of_stack(project, stack, id).await?;
         if snapshot.value.status != Status::Complete || snapshot.value.action != "CREATE" {
-            return Err(Error::NotSupported("Restoring incomplete snapshot is not supported."));
+            return Err(Error::NotSupported(INCOMPLETE));
         }
         let (mut batch, Read { value: mut stack, version }, now) = self.free_stack(project, stack).await?;
         free_snapshot(&snapshot.value)?;
@@ -190,7 +193,7 @@ impl Store {
         let project = &request.project;
         let mut snapshot = self.snapshot_of_stack(project, stack, id).await?;
         if snapshot.value.status != Status::Complete || snapshot.value.action != "CREATE" {
-            return Err(Error::NotSupported("Restoring incomplete snapshot is not supported."));
+            return Err(Error::NotSupported(INCOMPLETE));
         }
         let (mut batch, stack) = self.kept_stack(project, stack).await?;
         let captured = self.captured(project, id).await?;

@@ -17,6 +17,21 @@ use super::{Asked, Trouble};
 /// What can be asked for by a stack's name alone: Heat says where it is.
 const FOUND: [&str; 5] = ["resources", "events", "template", "environment", "files"];
 
+/// What there is of a stack.
+const BELOW: [&str; 11] = [
+    "resources",
+    "events",
+    "template",
+    "environment",
+    "files",
+    "outputs",
+    "actions",
+    "abandon",
+    "export",
+    "preview",
+    "snapshots",
+];
+
 type Query = BTreeMap<String, String>;
 
 pub(super) async fn answer(Shared(world): Shared<Arc<Mutex<State>>>, request: Request) -> Response {
@@ -89,6 +104,15 @@ impl State {
             ("GET", ["stacks", name, below]) if FOUND.contains(below) => {
                 self.found(project, name, &format!("/{below}"), query, base)
             }
+            (_, ["stacks", _, _, below, ..]) if !BELOW.contains(below) => not_routed(),
+            (_, ["stacks", _, _, "snapshots", _, below @ ..]) if !below.is_empty() && below != &["restore"] => {
+                not_routed()
+            }
+            ("GET" | "DELETE", ["stacks", _, _, "snapshots", _]) if body.is_object() => fault(
+                StatusCode::BAD_REQUEST,
+                "HTTPBadRequest",
+                "The server could not comply with the request since it is either malformed or otherwise incorrect.",
+            ),
             (method, ["stacks", name, id, below @ ..]) => {
                 self.look(id);
                 match self.stacks.get(*id) {
@@ -135,7 +159,8 @@ impl State {
         let mut found: Vec<_> = self
             .stacks
             .values()
-            .filter(|s| s.project == project && !s.is_deleted() && is("status", &s.status) && is("action", &s.action))
+            .filter(|s| s.project == project && !s.is_deleted() && is("name", &s.name))
+            .filter(|s| is("status", &s.status) && is("action", &s.action))
             .collect();
         found.reverse();
         let count = found.len();
