@@ -96,7 +96,7 @@ async fn whole(
     match api.store.snapshot_by_id(&caller.project, snapshot).await {
         Ok(found) if found.stack != stack || found.stack_name.as_str() != path.stack_name => Ok(()),
         Ok(found) if found.status == Status::Complete && found.action == "CREATE" => Ok(()),
-        Ok(_) => Err(store::Error::NotSupported(store::snapshots::INCOMPLETE).into()),
+        Ok(_) => Err(store::Error::NotSupported(store::INCOMPLETE).into()),
         Err(store::Error::NoSnapshot(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -22,14 +22,14 @@ use tower::ServiceExt;
 
 use crate::support::{ByName, HOST, Reply, World, failing};
 
-const TOKEN: &str = "p:member";
+pub(crate) const TOKEN: &str = "p:member";
 
-struct Front {
-    heat: Heat,
-    world: World,
+pub(crate) struct Front {
+    pub(crate) heat: Heat,
+    pub(crate) world: World,
 }
 
-fn template() -> Value {
+pub(crate) fn template() -> Value {
     json!({
         "heat_template_version": "2018-08-31",
         "parameters": {"label": {"type": "string", "default": "one"}, "pw": {"type": "string", "hidden": true, "default": "x"}},
@@ -42,7 +42,7 @@ fn template() -> Value {
 }
 
 impl Front {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let heat = Heat::start().await;
         let store = Store::new(Arc::new(Model::new(Shards::new(4).unwrap())), Settings::default(), Kinds::default());
@@ -56,7 +56,7 @@ impl Front {
         Self { heat, world }
     }
 
-    async fn ask(&self, method: Method, path: &str, token: &str, body: Value) -> Reply {
+    pub(crate) async fn ask(&self, method: Method, path: &str, token: &str, body: Value) -> Reply {
         let mut request = Request::builder().method(method).uri(path).header("host", HOST);
         request = request.header("accept", "application/json").header("x-auth-token", token);
         let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -69,26 +69,26 @@ impl Front {
         Reply { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
     }
 
-    async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         self.ask(Method::GET, path, TOKEN, Value::Null).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Reply {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
         self.ask(Method::POST, path, TOKEN, body).await
     }
 
     /// A complete stack in Heat: its path here, and its id.
-    fn stack(&self, name: &str) -> (String, String) {
+    pub(crate) fn stack(&self, name: &str) -> (String, String) {
         let id = self.heat.stack("p", name, template());
         (format!("/v1/p/stacks/{name}/{id}"), id)
     }
 
-    async fn status(&self, stack: &str) -> String {
+    pub(crate) async fn status(&self, stack: &str) -> String {
         self.get(stack).await.json()["stack"]["stack_status"].as_str().unwrap().to_owned()
     }
 
     /// A complete snapshot: its path.
-    async fn snapshot(&self, stack: &str) -> String {
+    pub(crate) async fn snapshot(&self, stack: &str) -> String {
         let made = self.post(&format!("{stack}/snapshots"), json!({"name": "s"})).await;
         assert_eq!(made.status, 200, "{}", made.text);
         self.world.work().await;
@@ -316,58 +316,6 @@ async fn a_stack_with_snapshots_is_deleted_by_us_and_one_without_by_heat() {
     assert_eq!(front.heat.status(&id), "CREATE_COMPLETE");
     front.world.work().await;
     assert_eq!(front.get(&snapshot).await.status, 404);
-}
-
-#[tokio::test]
-async fn an_abandoned_stacks_snapshots_come_back_when_it_is_adopted_again() {
-    let front = Front::new().await;
-    let (stack, id) = front.stack("s");
-    let snapshot = front.snapshot(&stack).await;
-    let document = front.ask(Method::DELETE, &format!("{stack}/abandon"), TOKEN, Value::Null).await;
-    assert_eq!(document.status, 200, "{}", document.text);
-    assert_eq!(front.get(&snapshot).await.status, 404);
-    let adoption = |name: &str| json!({"stack_name": name, "adopt_stack_data": document.text, "template": template()});
-
-    // In another project the document is as good, and brings nothing along.
-    let other = front.ask(Method::POST, "/v1/q/stacks", "q:member", adoption("s")).await;
-    assert_eq!(other.status, 201, "{}", other.text);
-    let other = format!("/v1/q/stacks/s/{}", other.json()["stack"]["id"].as_str().unwrap());
-    let listed = front.ask(Method::GET, &format!("{other}/snapshots"), "q:member", Value::Null).await;
-    assert_eq!(listed.json(), json!({"snapshots": []}));
-
-    let adopted = front.post("/v1/p/stacks", adoption("again")).await;
-    assert_eq!(adopted.status, 201, "{}", adopted.text);
-    let new = adopted.json()["stack"]["id"].as_str().unwrap().to_owned();
-    assert!(new != id);
-    front.heat.settle(&new);
-    let stack = format!("/v1/p/stacks/again/{new}");
-    assert_eq!(front.status(&stack).await, "ADOPT_COMPLETE", "what Heat says is the newer state");
-    let listed = front.get(&format!("{stack}/snapshots")).await.json();
-    assert_eq!(listed["snapshots"][0]["name"], "s", "{listed}");
-    let snapshot = format!("{stack}/snapshots/{}", listed["snapshots"][0]["id"].as_str().unwrap());
-    assert_eq!(front.post(&format!("{snapshot}/restore"), Value::Null).await.status, 202);
-    front.world.work().await;
-    assert_eq!(front.status(&stack).await, "RESTORE_COMPLETE");
-    assert_eq!(front.ask(Method::DELETE, &snapshot, TOKEN, Value::Null).await.status, 204);
-    front.world.work().await;
-    assert_eq!(front.get(&format!("{stack}/snapshots")).await.json(), json!({"snapshots": []}));
-
-    // Nothing is left of what was before, and a second adoption is only Heat's.
-    let twice = front.post("/v1/p/stacks", adoption("twice")).await.json();
-    let twice = format!("/v1/p/stacks/twice/{}", twice["stack"]["id"].as_str().unwrap());
-    assert_eq!(front.get(&format!("{twice}/snapshots")).await.json(), json!({"snapshots": []}));
-}
-
-#[tokio::test]
-async fn the_snapshots_of_a_stack_that_is_still_there_stay_with_it() {
-    let front = Front::new().await;
-    let (stack, id) = front.stack("s");
-    front.snapshot(&stack).await;
-    let document = json!({"id": id, "template": template(), "environment": {}}).to_string();
-    let made = front.post("/v1/p/stacks", json!({"stack_name": "copy", "adopt_stack_data": document})).await;
-    let copy = format!("/v1/p/stacks/copy/{}", made.json()["stack"]["id"].as_str().unwrap());
-    assert_eq!(front.get(&format!("{copy}/snapshots")).await.json(), json!({"snapshots": []}));
-    assert_eq!(front.get(&format!("{stack}/snapshots")).await.json()["snapshots"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ use serde::de::DeserializeOwned;
 pub use backend::{Backend, Millis, Shard};
 pub use begin::{Begun, Idempotency, Request};
 pub use claim::{Claimed, Renewed};
-pub use error::Error;
+pub use error::{Error, INCOMPLETE};
 pub use finish::Ended;
 
 use crate::ids::ProjectId;

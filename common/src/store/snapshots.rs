@@ -5,15 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::backend::{Batch, Precondition};
 use super::begin::{Begun, Draft, Gate, Request, show};
 use super::keys::{self, count};
-use super::{Error, Read, Store, put, require_version};
+use super::{Error, INCOMPLETE, Read, Store, put, require_version};
 use crate::ids::{ProjectId, ResourceName, SnapshotId, StackId};
 use crate::operation::{Kind, Operation, Options, SCHEMA};
 use crate::record::{Answer, Captured, Purpose, Shown, Snapshot, Stack, Status};
 use crate::store::Millis;
 use crate::types::{Artifact, Changes, Consistency, Resource};
-
-/// Why one that is not complete is not restored: Heat's words.
-pub const INCOMPLETE: &str = "Restoring incomplete snapshot is not supported.";
 
 /// What a caller asks of a snapshot.
 #[derive(Debug, Clone, Default)]
