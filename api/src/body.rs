@@ -131,7 +131,8 @@ async fn read_all(body: axum::body::Body, limit: u64, patience: Patience) -> Res
     Ok(bytes)
 }
 
-fn parse(kind: Option<&[u8]>, bytes: &[u8]) -> Result<Option<Map<String, Value>>, Fault> {
+/// The object that a body is, if it counts; `kind`: its `Content-Type`.
+pub(crate) fn parse(kind: Option<&[u8]>, bytes: &[u8]) -> Result<Option<Map<String, Value>>, Fault> {
     let is = |prefix: &str| kind.is_some_and(|kind| kind.starts_with(prefix.as_bytes()));
     if bytes.is_empty() {
         return Ok(None);

@@ -50,7 +50,7 @@ impl Stacks {
             Begins::Own => None,
             Begins::Snapshot => self.act(caller, &stack.resources).await?,
             // A snapshot may hold more than the stack has now.
-            Begins::Restore | Begins::Plan | Begins::Kept | Begins::StackDelete => self.act_anywhere(caller).await?,
+            Begins::Restore(_) | Begins::Plan | Begins::Kept | Begins::StackDelete => self.act_anywhere(caller).await?,
         };
         Ok(Ready { stack: stack.id, heat: None, grant })
     }

@@ -17,6 +17,7 @@ from keystoneauth1.identity import v3
 
 KEYSTONE, SECRET, VENV, ENDPOINT = (os.environ[name] for name in ('KEYSTONE', 'SECRET', 'VENV', 'ENDPOINT'))
 REGISTRY = os.environ['MODE'] == 'registry'
+BARE = os.environ.get('HEAT')  # the Heat behind, without us before it
 TEMPLATES = pathlib.Path(__file__).parent / 'templates'
 SITE = pathlib.Path(os.environ['SRV']) / 'site'
 CHECKS = []
@@ -70,13 +71,13 @@ def token(user='demo', project='demo', **scope):
     return made.get_token(), made.get_project_id()
 
 
-def ask(path, token=None, method='GET', body=None):
+def ask(path, token=None, method='GET', body=None, of=ENDPOINT):
     """A raw request: status, headers and body."""
     headers = {'Accept': 'application/json', 'Content-Type': 'application/json'}
     if token:
         headers['X-Auth-Token'] = token
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(ENDPOINT + path, data=data, headers=headers, method=method)
+    request = urllib.request.Request(of + path, data=data, headers=headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.headers, json.loads(answer.read() or 'null')
@@ -176,15 +177,23 @@ def a_token_without_a_project_opens_none():
     unscoped, _ = token(unscoped=True)
     system, _ = token('admin', system_scope='all')
     equal(ask(f'/v1/{project}/stacks', unscoped)[0], 403)
-    equal(ask(f'/v1/{project}/stacks', system)[0], 200 if REGISTRY else 403)
+    # What is Heat's is decided by Heat, and its releases do not agree.
+    equal(ask(f'/v1/{project}/stacks', system)[0], 200 if REGISTRY else ask(f'/v1/{project}/stacks', system, of=BARE)[0])
 
 
 @check
 def a_reader_reads():
     reader, project = token('rita')
     equal(ask(f'/v1/{project}/stacks', reader)[0], 200)
-    status, _, body = ask(f'/v1/{project}/stacks', reader, 'POST',
-                          {'stack_name': 'x', 'template': {'heat_template_version': '2018-08-31'}})
+    make = {'template': {'heat_template_version': '2018-08-31'}}
+    status, _, body = ask(f'/v1/{project}/stacks', reader, 'POST', make | {'stack_name': 'readers'})
+    if not REGISTRY:
+        # Whether a reader may is decided by Heat: 19 lets everybody, 27 does not.
+        bare, _, expected = ask(f'/v1/{project}/stacks', reader, 'POST', make | {'stack_name': 'bare'}, of=BARE)
+        equal((status, body.get('error')), (bare, expected.get('error')))
+        if status == 201:
+            cli('stack', 'delete', '-y', '--wait', 'readers', 'bare')
+            return
     equal((status, body['error']['message']), (403, 'You are not authorized to use stacks:create.'))
 
 
@@ -244,7 +253,9 @@ def a_snapshot_is_taken_listed_and_shown():
     status_is('one', 'SNAPSHOT_COMPLETE')
     row = next(row for row in read('stack', 'snapshot', 'list', 'one') if row['name'] == 'before')
     equal((row['id'], row['action'], row['status']), (STATE['before'], 'CREATE', 'COMPLETE'))
-    equal(row['status_reason'], 'Stack SNAPSHOT completed successfully')
+    # Heat has no way to give a random string its value back.
+    equal(row['status_reason'], 'Stack SNAPSHOT completed successfully' if REGISTRY else '3 of 4 resources protected; '
+          'not: secret (its value was made by chance: if it is gone, another is made)')
     shown = read('stack', 'snapshot', 'show', 'one', STATE['before'])['snapshot']
     equal((shown['status'], shown['data']['name']), ('COMPLETE', 'one'))
     equal(set(shown['data']['resources']), {'one', 'secret', 'value', 'nothing'})
@@ -355,8 +366,7 @@ def an_abandoned_stack_is_adopted_again():
     cli('stack', 'show', 'one', status=1)
     holds(cli('stack', 'adopt', '--adopt-file', kept, '--wait', 'one'), 'ADOPT_COMPLETE')
     equal(output('one', 'secret'), STATE['secret'])
-    if REGISTRY:
-        assert 'before' in snapshots(), 'the snapshots come back with the stack'
+    assert 'before' in snapshots(), 'the snapshots come back with the stack'
     snapshot('one', 'adopted')
 
 

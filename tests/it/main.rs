@@ -9,6 +9,7 @@ mod conformance;
 mod faults;
 mod flow;
 mod heat;
+mod heat_killed;
 mod lanes;
 mod native;
 mod operator;

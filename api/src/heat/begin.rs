@@ -6,7 +6,9 @@
 
 use axum::http::HeaderMap;
 use stacksnap_common::heat::{Begin, Grant};
-use stacksnap_common::ids::StackId;
+use stacksnap_common::ids::{SnapshotId, StackId};
+use stacksnap_common::record::Status;
+use stacksnap_common::store;
 
 use super::{Heat, token};
 use crate::Api;
@@ -18,7 +20,8 @@ use crate::stacks::StackPath;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Begins {
     Snapshot,
-    Restore,
+    /// Of this snapshot, if it can be one of ours.
+    Restore(Option<SnapshotId>),
     /// Nothing is changed, but Heat is asked.
     Plan,
     /// Heat is not asked: what we have is looked at or removed, wherever it is.
@@ -65,10 +68,13 @@ impl Heat {
                 self.stack(project, path, headers).await?;
                 (None, Vec::new())
             }
-            Begins::Snapshot | Begins::Restore => {
+            Begins::Snapshot | Begins::Restore(_) => {
+                if let Begins::Restore(Some(snapshot)) = begins {
+                    whole(api, caller, path, stack, snapshot).await?;
+                }
                 let guard = api.store.guard(project, stack).await.map_err(|error| path.fault(error))?;
                 let found = self.read(api, project, path, headers).await?;
-                if begins == Begins::Restore && found.mirror.seen.action() == "SUSPEND" {
+                if matches!(begins, Begins::Restore(_)) && found.mirror.seen.action() == "SUSPEND" {
                     let why = "Restoring a suspended stack is not supported; resume it first.";
                     return Err(Fault::refused("NotSupported", why));
                 }
@@ -82,5 +88,23 @@ impl Heat {
 
     async fn grant(&self, api: &Api, caller: &Caller, headers: &HeaderMap) -> Result<Option<Grant>, Fault> {
         self.grants.make(api, caller, token(headers).as_ref()).await
+    }
+}
+
+/// Refuses a snapshot that is not complete, as Heat does before it looks whether the stack is busy: it may be busy with
+/// that.
+async fn whole(
+    api: &Api,
+    caller: &Caller,
+    path: &StackPath,
+    stack: StackId,
+    snapshot: SnapshotId,
+) -> Result<(), Fault> {
+    match api.store.snapshot_by_id(&caller.project, snapshot).await {
+        Ok(found) if found.stack != stack || found.stack_name.as_str() != path.stack_name => Ok(()),
+        Ok(found) if found.status == Status::Complete && found.action == "CREATE" => Ok(()),
+        Ok(_) => Err(store::Error::NotSupported(store::INCOMPLETE).into()),
+        Err(store::Error::NoSnapshot(_)) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }

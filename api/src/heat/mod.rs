@@ -9,6 +9,7 @@
 //!                     → show.rs list.rs resources.rs   read from Heat, our state over it (overlay.rs), written
 //!                     → events.rs                      Heat's and ours, in one order (merge.rs)
 //!                     → delete.rs                      ours: the snapshots first, then the stack
+//!                     → adopt.rs                       Heat's; an abandoned stack's snapshots come with it
 //!                     → ../snapshots/                  ours; what Heat had made itself is asked from it (foreign.rs)
 //! ```
 //!
@@ -17,6 +18,7 @@
 //! - `grant.rs`: by what a worker acts when the caller is gone.
 //! - `urls.rs`: Heat's address and ours. `ask.rs`: an answer read whole.
 
+mod adopt;
 mod ask;
 mod begin;
 mod captured;

@@ -59,7 +59,7 @@ impl Heat {
         }
         let heat = self.of(project, headers);
         let (name, id) = (stack.stack_name.as_str(), stack.id.as_str());
-        let (template, environment, files, resources, event) = tokio::try_join!(
+        let (template, mut environment, files, resources, event) = tokio::try_join!(
             heat.template(name, id),
             heat.environment(name, id),
             heat.files(name, id),
@@ -67,6 +67,10 @@ impl Heat {
             heat.newest_event(name, id),
         )
         .map_err(|error| fault(error, path))?;
+        // Of the answer, and not of the environment: a snapshot's data has it not.
+        if let Some(environment) = environment.as_object_mut() {
+            environment.remove("encrypted_param_names");
+        }
         seen.event = event.map(|event| event.id);
         let most = api.limits.resources_per_stack as usize;
         if resources.len() > most {

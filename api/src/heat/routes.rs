@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, any, get};
 
-use super::{delete, events, foreign, forward, list, resources, show};
+use super::{adopt, delete, events, foreign, forward, list, resources, show};
 use crate::Api;
 use crate::auth::enforce;
 use crate::auth::policy as rule;
@@ -35,7 +35,7 @@ pub(crate) fn routes(api: &Arc<Api>, ours: Vec<Route>) -> Vec<Route> {
     let deletes = axum::routing::delete(delete::delete).layer(from_fn_with_state(rule::STACK_DELETE, enforce));
     let of_stack = |below: &str| format!("{STACK}{below}");
     routes.extend([
-        ("/stacks".to_owned(), read(get(list::list))),
+        ("/stacks".to_owned(), read(get(list::list).post(adopt::create))),
         ("/stacks/detail".to_owned(), read(get(list::list))),
         (of_stack(""), read(get(show::show).merge(deletes))),
         (of_stack("/events"), read(get(events::events))),

@@ -7,38 +7,36 @@
 use std::sync::Arc;
 
 use moka::sync::Cache;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use stacksnap_common::ids::SnapshotId;
 use stacksnap_common::record::{Snapshot, Status};
 
-/// Of the texts; what is in memory is a few times as much.
-const BYTES: u64 = 8 << 20;
+/// Of all texts.
+const BYTES: u64 = 32 << 20;
 
 struct Shown {
     of: Snapshot,
-    data: Arc<Value>,
-    bytes: u32,
+    data: Arc<RawValue>,
 }
 
 pub(crate) struct Datas(Cache<SnapshotId, Arc<Shown>>);
 
 impl Default for Datas {
     fn default() -> Self {
-        let weigh = |_: &SnapshotId, shown: &Arc<Shown>| shown.bytes;
+        let weigh = |_: &SnapshotId, shown: &Arc<Shown>| u32::try_from(shown.data.get().len()).unwrap_or(u32::MAX);
         Self(Cache::builder().max_capacity(BYTES).weigher(weigh).build())
     }
 }
 
 impl Datas {
-    pub(super) fn get(&self, snapshot: &Snapshot) -> Option<Arc<Value>> {
+    pub(super) fn get(&self, snapshot: &Snapshot) -> Option<Arc<RawValue>> {
         self.0.get(&snapshot.id).filter(|shown| shown.of == *snapshot).map(|shown| Arc::clone(&shown.data))
     }
 
     /// Keeps it if it can't change any more.
-    pub(super) fn put(&self, snapshot: &Snapshot, data: &Arc<Value>) {
+    pub(super) fn put(&self, snapshot: &Snapshot, data: &Arc<RawValue>) {
         if snapshot.status == Status::Complete && snapshot.action == "CREATE" {
-            let bytes = u32::try_from(data.to_string().len()).unwrap_or(u32::MAX);
-            let shown = Shown { of: snapshot.clone(), data: Arc::clone(data), bytes };
+            let shown = Shown { of: snapshot.clone(), data: Arc::clone(data) };
             self.0.insert(snapshot.id, Arc::new(shown));
         }
     }

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use stacksnap_common::store::Begun;
 use stacksnap_common::store::snapshots::NewSnapshot;
 use stacksnap_common::types::{Consistency, VolumeMode};
@@ -39,7 +39,7 @@ pub(crate) async fn create(
     let ready = stacks.begin(&path, &change.caller, Begins::Snapshot).await?;
     let answer = |begun: &Begun| {
         let body = match (&begun.snapshot, &begun.captured) {
-            (Some(snapshot), Some(captured)) => view::view(snapshot, view::data(snapshot, captured, &[])),
+            (Some(snapshot), Some(captured)) => json!(view::view(snapshot, view::data(snapshot, captured, &[]))),
             _ => Value::Null,
         };
         answer::make(begun, StatusCode::OK, body)

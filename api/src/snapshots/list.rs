@@ -2,12 +2,13 @@
 //! (`user`, which is what Heat's clients see and the default; `safety`, `scheduled`, `all`). A value that none of them can
 //! have is a 400; a marker that is not there is the whole list, and other keys are ignored, as in Heat.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use serde_json::{Value, json};
 use stacksnap_common::record::{Purpose, Snapshot, Status};
 
 use super::view;
@@ -29,7 +30,7 @@ pub(crate) async fn list(
     At(path): At<StackPath>,
     params: Params,
     _: NoBody,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Response, Fault> {
     let limit = params.number("limit")?.unwrap_or(usize::MAX);
     let with_data = params.truth("with_data")?.unwrap_or(true);
     let kind = kind(&params)?;
@@ -50,13 +51,12 @@ pub(crate) async fn list(
     snapshots.truncate(limit);
     let shown: Vec<_> = match with_data {
         true => {
-            let (api, project) = (&api, &caller.project);
-            let one = |snapshot: Snapshot| async move { view::with_data(api, project, &snapshot).await };
-            stream::iter(snapshots).map(one).buffered(AT_ONCE).try_collect().await?
+            let reads = snapshots.iter().map(|snapshot| view::with_data(&api, &caller.project, snapshot));
+            stream::iter(reads.collect::<Vec<_>>()).buffered(AT_ONCE).try_collect().await?
         }
-        false => snapshots.iter().map(|snapshot| view::view(snapshot, Value::Null)).collect(),
+        false => snapshots.iter().map(|snapshot| view::view(snapshot, None)).collect(),
     };
-    Ok(Json(json!({"snapshots": shown})))
+    Ok(Json(BTreeMap::from([("snapshots", shown)])).into_response())
 }
 
 fn status(text: &str) -> Result<Status, Fault> {

@@ -31,7 +31,8 @@ pub(crate) async fn restore(
     mut change: Change,
 ) -> Result<Response, Fault> {
     let new = parse(change.body.take().unwrap_or_default(), &params, &headers)?;
-    let (ready, id) = path.begin(&stacks, &change.caller, Begins::Restore).await?;
+    let snapshot = path.snapshot_id.to_ascii_lowercase().parse().ok();
+    let (ready, id) = path.begin(&stacks, &change.caller, Begins::Restore(snapshot)).await?;
     let answer = |begun: &Begun| answer::make(begun, StatusCode::ACCEPTED, Value::Null);
     let request = ready.request(change.request(&answer));
     let result = api.store.restore_snapshot(&request, ready.stack, id, &new).await;

@@ -1,10 +1,11 @@
 //! `GET …/snapshots/{id}`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde_json::{Value, json};
+use axum::response::{IntoResponse, Response};
 
 use super::{SnapshotPath, view};
 use crate::Api;
@@ -20,9 +21,9 @@ pub(crate) async fn show(
     caller: Caller,
     At(path): At<SnapshotPath>,
     _: NoBody,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Response, Fault> {
     let (stack, id) = path.find(&stacks, &caller).await?;
     let snapshot = api.store.find_snapshot(&caller.project, stack, id).await?;
     let shown = view::with_data(&api, &caller.project, &snapshot).await?;
-    Ok(Json(json!({"snapshot": shown})))
+    Ok(Json(BTreeMap::from([("snapshot", shown)])).into_response())
 }

@@ -1,12 +1,15 @@
 //! A snapshot as Heat's clients read it: Heat's seven keys in Heat's order, then ours.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use stacksnap_common::clock::rfc3339;
-use stacksnap_common::ids::ProjectId;
-use stacksnap_common::record::{Captured, Snapshot, Status};
-use stacksnap_common::types::{Artifact, Resource};
+use stacksnap_common::ids::{OperationId, ProjectId, SnapshotId};
+use stacksnap_common::record::{Captured, Purpose, Snapshot, Status};
+use stacksnap_common::types::{Artifact, Consistency, Resource};
 
 use crate::Api;
 use crate::fault::Fault;
@@ -14,44 +17,75 @@ use crate::stacks::view::time;
 use crate::template::hidden;
 
 /// With `data` as the store has it now.
-pub(crate) async fn with_data(api: &Api, project: &ProjectId, snapshot: &Snapshot) -> Result<Value, Fault> {
+pub(crate) async fn with_data<'a>(
+    api: &Api,
+    project: &ProjectId,
+    snapshot: &'a Snapshot,
+) -> Result<Shown<'a, Option<Arc<RawValue>>>, Fault> {
     if let Some(data) = api.datas.get(snapshot) {
-        return Ok(view(snapshot, Value::clone(&data)));
+        return Ok(view(snapshot, Some(data)));
     }
     // A snapshot whose removal has begun may have lost what it captured.
     let captured = match api.store.captured(project, snapshot.id).await {
         Ok(captured) => captured,
-        Err(stacksnap_common::store::Error::NoSnapshot(_)) => return Ok(view(snapshot, Value::Null)),
+        Err(stacksnap_common::store::Error::NoSnapshot(_)) => return Ok(view(snapshot, None)),
         Err(error) => return Err(error.into()),
     };
     let making = snapshot.action == "CREATE" && snapshot.status == Status::InProgress;
     let artifacts = if making { Vec::new() } else { api.store.artifacts(project, snapshot.id).await? };
-    let data = Arc::new(data(snapshot, &captured, &artifacts));
+    let text = serde_json::value::to_raw_value(&data(snapshot, &captured, &artifacts)).map_err(|error| {
+        tracing::error!(%error, snapshot = %snapshot.id, "a snapshot's data can't be written");
+        Fault::internal()
+    })?;
+    let data = Arc::from(text);
     api.datas.put(snapshot, &data);
-    Ok(view(snapshot, Arc::unwrap_or_clone(data)))
+    Ok(view(snapshot, Some(data)))
 }
 
-pub(crate) fn view(snapshot: &Snapshot, data: Value) -> Value {
-    json!({
-        "id": snapshot.id,
-        "name": snapshot.name,
-        "action": snapshot.action,
-        "status": snapshot.status.as_str(),
-        "status_reason": snapshot.status_reason,
-        "data": data,
-        "creation_time": rfc3339(snapshot.created_at),
-        "kind": snapshot.purpose,
-        "consistency": snapshot.consistency,
-        "skew_ms": snapshot.skew,
-        "frozen_ms": snapshot.frozen,
-        "resources": snapshot.resources,
-        "protected": snapshot.protected,
-        "labels": snapshot.labels,
-        "ended_at": time(snapshot.ended_at),
-        "expires_at": time(snapshot.expires_at),
-        "last_verified": time(snapshot.last_verified),
-        "operation": snapshot.made_by,
-    })
+/// What is shown of a snapshot.
+#[derive(Serialize)]
+pub(crate) struct Shown<'a, D> {
+    id: SnapshotId,
+    name: &'a Option<String>,
+    action: &'a str,
+    status: &'static str,
+    status_reason: &'a Option<String>,
+    data: D,
+    creation_time: String,
+    kind: Purpose,
+    consistency: Option<Consistency>,
+    skew_ms: Option<u64>,
+    frozen_ms: Option<u64>,
+    resources: u32,
+    protected: u32,
+    labels: &'a BTreeMap<String, String>,
+    ended_at: Value,
+    expires_at: Value,
+    last_verified: Value,
+    operation: Option<OperationId>,
+}
+
+pub(crate) fn view<D>(snapshot: &Snapshot, data: D) -> Shown<'_, D> {
+    Shown {
+        id: snapshot.id,
+        name: &snapshot.name,
+        action: &snapshot.action,
+        status: snapshot.status.as_str(),
+        status_reason: &snapshot.status_reason,
+        data,
+        creation_time: rfc3339(snapshot.created_at),
+        kind: snapshot.purpose,
+        consistency: snapshot.consistency,
+        skew_ms: snapshot.skew,
+        frozen_ms: snapshot.frozen,
+        resources: snapshot.resources,
+        protected: snapshot.protected,
+        labels: &snapshot.labels,
+        ended_at: time(snapshot.ended_at),
+        expires_at: time(snapshot.expires_at),
+        last_verified: time(snapshot.last_verified),
+        operation: snapshot.made_by,
+    }
 }
 
 /// The document that Heat calls `data`: the stack as it was, and what there is of each resource.

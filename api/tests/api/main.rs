@@ -10,6 +10,7 @@ mod bodies;
 mod connections;
 mod document;
 mod heat;
+mod heat_adoption;
 mod keystone;
 mod lists;
 mod operations;

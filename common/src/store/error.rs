@@ -4,6 +4,9 @@ use super::backend;
 use crate::ids::{OperationId, SnapshotId, StackName};
 use crate::operation::plan::Circle;
 
+/// Why a snapshot that is not complete is not restored: Heat's words.
+pub const INCOMPLETE: &str = "Restoring incomplete snapshot is not supported.";
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No such stack in this project (`EntityNotFound`).

@@ -36,6 +36,8 @@ pub struct Faulty<B: ?Sized = dyn Backend> {
     /// State of the generator and one in how many calls fails; zero for none.
     random: Mutex<(u64, u64)>,
     away: AtomicBool,
+    /// What the last commit writes before the store is away for good.
+    last: Mutex<Option<String>>,
     faults: AtomicU64,
     inner: Arc<B>,
 }
@@ -48,6 +50,7 @@ impl<B: Backend + ?Sized> Faulty<B> {
             reads: Mutex::default(),
             random: Mutex::default(),
             away: AtomicBool::new(false),
+            last: Mutex::default(),
             faults: AtomicU64::new(0),
             inner,
         }
@@ -70,6 +73,16 @@ impl<B: Backend + ?Sized> Faulty<B> {
     /// While true every call answers `Unavailable` at once, and nothing is done.
     pub fn away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
+    }
+
+    /// The next commit that writes a key with this prefix is done, and after it the store is away: for whoever uses it, the
+    /// moment in which its process was killed.
+    pub fn away_after(&self, prefix: &str) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(prefix.to_owned());
+    }
+
+    pub fn is_away(&self) -> bool {
+        self.away.load(Ordering::SeqCst)
     }
 
     /// From now on one in `one_in` calls fails, in a way and at places that follow from `seed`. Zero ends it. Calls for
@@ -177,7 +190,14 @@ impl<B: Backend + ?Sized> Backend for Faulty<B> {
 
     async fn commit(&self, batch: &Batch) -> Result<Committed, Error> {
         let fault = self.begin(&self.commits).await?;
-        end(fault, self.inner.commit(batch).await)
+        let committed = self.inner.commit(batch).await;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_last = |prefix: &String| batch.puts.iter().any(|(key, _)| key.0.starts_with(prefix));
+        if committed.is_ok() && last.as_ref().is_some_and(is_last) {
+            *last = None;
+            self.away(true);
+        }
+        end(fault, committed)
     }
 
     async fn due(&self, limit: usize) -> Result<Vec<Due>, Error> {

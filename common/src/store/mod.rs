@@ -8,7 +8,8 @@
 //! - `begin.rs`: a request becomes records: snapshot, operation, items, timers, in one commit.
 //! - `stacks.rs`, `update.rs`, `actions.rs`, `abandon.rs`, `snapshots.rs`, `cancel.rs`: the requests.
 //! - `claim.rs`, `finish.rs`: a worker takes a step, keeps it, ends it.
-//! - `planning.rs`: which steps an operation has; `shadow.rs`: stacks of a real Heat: shadows, holds, grants.
+//! - `planning.rs`: which steps an operation has; `shadow.rs`: stacks of a real Heat: shadows, holds, grants;
+//!   `inherit.rs`: one that was abandoned comes back.
 //! - `advance.rs`, `prepare.rs`, `verdict.rs`, `settle.rs`: what follows when a stage, or the whole, has ended.
 //! - `looks.rs`: what the timers' pump asks and changes.
 //! - `read.rs`: what callers see. `rebuild.rs`: the records again, from what the vaults hold.
@@ -31,6 +32,7 @@ pub mod faulty;
 mod finish;
 mod handed;
 pub mod housekeeping;
+mod inherit;
 pub mod keys;
 pub mod looks;
 #[cfg(feature = "contract")]
@@ -60,7 +62,7 @@ use serde::de::DeserializeOwned;
 pub use backend::{Backend, Millis, Shard};
 pub use begin::{Begun, Idempotency, Request};
 pub use claim::{Claimed, Renewed};
-pub use error::Error;
+pub use error::{Error, INCOMPLETE};
 pub use finish::Ended;
 
 use crate::ids::ProjectId;

@@ -246,7 +246,8 @@ impl Store {
                 put(batch, keys::event(project, stack.id, told.id), &told)?;
             }
             let state = Shown::new(action, Status::Complete, "state changed");
-            let state = ResourceShown { shown: state, created_at: now, updated_at: None };
+            // Of this operation: at its end nothing is left to be told of it.
+            let state = ResourceShown { shown: state, created_at: now, updated_at: Some(now) };
             put(batch, keys::resource(project, stack.id, name), &state)?;
         }
         Ok(())

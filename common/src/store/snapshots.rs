@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::backend::{Batch, Precondition};
 use super::begin::{Begun, Draft, Gate, Request, show};
 use super::keys::{self, count};
-use super::{Error, Read, Store, put, require_version};
+use super::{Error, INCOMPLETE, Read, Store, put, require_version};
 use crate::ids::{ProjectId, ResourceName, SnapshotId, StackId};
 use crate::operation::{Kind, Operation, Options, SCHEMA};
 use crate::record::{Answer, Captured, Purpose, Shown, Snapshot, Stack, Status};
@@ -112,7 +112,7 @@ impl Store {
         let project = &request.project;
         let mut snapshot = self.snapshot_of_stack(project, stack, id).await?;
         if snapshot.value.status != Status::Complete || snapshot.value.action != "CREATE" {
-            return Err(Error::NotSupported("Restoring incomplete snapshot is not supported."));
+            return Err(Error::NotSupported(INCOMPLETE));
         }
         let (mut batch, Read { value: mut stack, version }, now) = self.free_stack(project, stack).await?;
         free_snapshot(&snapshot.value)?;
@@ -196,7 +196,7 @@ impl Store {
         let project = &request.project;
         let mut snapshot = self.snapshot_of_stack(project, stack, id).await?;
         if snapshot.value.status != Status::Complete || snapshot.value.action != "CREATE" {
-            return Err(Error::NotSupported("Restoring incomplete snapshot is not supported."));
+            return Err(Error::NotSupported(INCOMPLETE));
         }
         let (mut batch, stack) = self.kept_stack(project, stack).await?;
         let captured = self.captured(project, id).await?;

@@ -7,7 +7,9 @@
 //!
 //! - `scenes/`: the recording's story, a file for each of its stacks: what is replayed, and between that what was asked
 //!   and not recorded. All scenes share a server, in the order of the recording, as its lists of stacks show all of them.
-//! - `stage.rs`: what a scene is played on. `subject.rs`: the server, as far as a scene knows it; `registry.rs`: one.
+//! - `stage.rs`: what a scene is played on. `subject.rs`: the server, as far as a scene knows it: `registry.rs` and
+//!   `front.rs` (in front of a Heat that is a fake, so that what it is measured by is the recording too), both with the
+//!   same `support/service.rs` in them.
 //! - `wire.rs` sends, `compare.rs` compares, `binding.rs` knows which id stands for which, `deviations.rs` judges.
 //!
 //! It is part of `it` and needs no binary of its own: its server runs in this process, so that it can be held between a
@@ -16,6 +18,7 @@
 mod binding;
 mod compare;
 mod deviations;
+mod front;
 mod registry;
 mod scenes;
 mod stage;
@@ -24,6 +27,7 @@ mod transcript;
 mod wire;
 
 use deviations::Deviations;
+use front::Front;
 use registry::Registry;
 use stage::Stage;
 use subject::Subject;
@@ -31,6 +35,13 @@ use subject::Subject;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_registry_answers_as_heat_did() {
     let subject = Registry::start().await;
+    conforms(&subject).await;
+    subject.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_front_of_a_heat_it_answers_as_that_did() {
+    let subject = Front::start().await;
     conforms(&subject).await;
     subject.stop().await;
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::binding::Bindings;
 use super::compare::compare;
 use super::deviations::Outcome;
-use super::subject::{ALT, DEMO, Subject, Who};
+use super::subject::{ALT, DEMO, Mode, Subject, Who};
 use super::transcript::{Message, Transcript};
 use super::wire;
 
@@ -142,6 +142,10 @@ impl<'a> Stage<'a> {
         if !found.as_str().is_some_and(|found| self.bindings.agree(recorded, found)) {
             self.failed.push(format!("{recorded} can't be {found}"));
         }
+    }
+
+    pub fn mode(&self) -> Mode {
+        self.subject.mode()
     }
 
     /// Here the thing that the recording knows by this id is the one that it knows by the other.

@@ -6,3 +6,4 @@ pub mod cli;
 mod leftovers;
 pub mod postgres;
 pub mod serve;
+pub mod service;
