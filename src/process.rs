@@ -10,6 +10,7 @@
 //!
 //! A part that ends by itself ends the process: its supervisor starts it again.
 
+mod cloud;
 mod gauges;
 mod heat;
 mod http;

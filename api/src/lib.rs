@@ -75,6 +75,7 @@ pub struct Api {
     /// Cancelled when the process should stop: event streams end.
     pub stopping: CancellationToken,
     streams: Arc<Semaphore>,
+    datas: snapshots::Datas,
 }
 
 impl Api {
@@ -91,6 +92,7 @@ impl Api {
             metrics: None,
             stopping: CancellationToken::new(),
             streams: Arc::new(Semaphore::new(STREAMS)),
+            datas: snapshots::Datas::default(),
         }
     }
 

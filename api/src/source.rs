@@ -41,7 +41,8 @@ impl Stacks {
     /// The stack, ready for an operation to begin on it.
     pub(crate) async fn begin(&self, path: &StackPath, caller: &Caller, begins: Begins) -> Result<Ready, Fault> {
         match &self.api.heat {
-            Some(heat) => heat.begin(&self.api, caller, path, &self.headers, begins).await,
+            // Of both sources the larger by far.
+            Some(heat) => Box::pin(heat.begin(&self.api, caller, path, &self.headers, begins)).await,
             None => Ok(Ready { stack: path.live(&self.api, &caller.project).await?.id, heat: None }),
         }
     }

@@ -42,6 +42,9 @@ pub struct Kind {
     /// What `external_id` must be, in words; `None` where the type has no physical id.
     pub external_id: Option<&'static str>,
     pub external_id_ok: fn(&str) -> bool,
+    /// Of a cloud: only a worker with a session there can do anything about it, and a restore may make it anew, under
+    /// another physical id.
+    pub cloud: bool,
     pub properties: &'static [(&'static str, Property, Required)],
 }
 
@@ -67,6 +70,7 @@ const BUILT_IN: &[Kind] = &[
         quiesce: false,
         external_id: Some("the absolute path of a directory"),
         external_id_ok: absolute_path,
+        cloud: false,
         properties: &[
             ("exclude", Property::Texts, Required::No),
             ("unreadable", Property::OneOf(&["fail", "skip"]), Required::No),
@@ -80,9 +84,35 @@ const BUILT_IN: &[Kind] = &[
         quiesce: false,
         external_id: Some("the name of a database, 1 to 63 bytes"),
         external_id_ok: database_name,
+        cloud: false,
         properties: &[("server", Property::Text, Required::Yes), ("pool", Property::Text, Required::No)],
     },
 ];
+
+/// What a cloud's types take is what Heat's plugins of the same name take; nothing is made of it here.
+const CLOUD: &[Kind] = &[Kind {
+    name: "OS::Cinder::Volume",
+    cut: CutKind::Durable,
+    quiesce: false,
+    external_id: Some("the id of a volume, a UUID"),
+    external_id_ok: |id| uuid::Uuid::parse_str(id).is_ok(),
+    cloud: true,
+    properties: &[
+        ("availability_zone", Property::Any, Required::No),
+        ("backup_id", Property::Any, Required::No),
+        ("description", Property::Any, Required::No),
+        ("image", Property::Any, Required::No),
+        ("metadata", Property::Any, Required::No),
+        ("multiattach", Property::Any, Required::No),
+        ("name", Property::Any, Required::No),
+        ("read_only", Property::Any, Required::No),
+        ("scheduler_hints", Property::Any, Required::No),
+        ("size", Property::Any, Required::No),
+        ("snapshot_id", Property::Any, Required::No),
+        ("source_volid", Property::Any, Required::No),
+        ("volume_type", Property::Any, Required::No),
+    ],
+}];
 
 impl From<&'static Native> for Kind {
     /// Its properties are checked by `native/`.
@@ -93,6 +123,7 @@ impl From<&'static Native> for Kind {
             quiesce: false,
             external_id: None,
             external_id_ok: |_| true,
+            cloud: false,
             properties: &[],
         }
     }
@@ -109,6 +140,11 @@ impl Default for Kinds {
 }
 
 impl Kinds {
+    /// With the types of a cloud: where none is configured they are foreign.
+    pub fn with_cloud(self) -> Self {
+        CLOUD.iter().fold(self, |kinds, kind| kinds.with(*kind))
+    }
+
     pub fn with(mut self, kind: Kind) -> Self {
         self.0.insert(kind.name, kind);
         self

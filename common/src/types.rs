@@ -68,6 +68,21 @@ impl Resource {
     }
 }
 
+/// What a snapshot makes of a volume.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum VolumeMode {
+    /// A copy of its bytes by the cloud's backup service, apart from the volume's own backend.
+    #[default]
+    #[serde(rename = "backup")]
+    Backup,
+    /// A point in time on the volume's own backend: fast, and lost with the backend.
+    #[serde(rename = "snapshot")]
+    Snapshot,
+    /// The point in time by a snapshot, the copy by a backup of it; then the snapshot is removed.
+    #[serde(rename = "snapshot+backup")]
+    SnapshotAndBackup,
+}
+
 /// How much of a point in time a snapshot really is. Ordered: a later one promises more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -182,6 +197,9 @@ pub struct Preview {
     /// What will be left as it is: mount points, what is excluded, owners that can't be set.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Of a restore that is done: the resource's physical id, where it may be another than before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub physical_id: Option<String>,
 }
 
 /// What `verify` found.

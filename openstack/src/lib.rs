@@ -12,6 +12,7 @@
 //! - `session.rs`: credentials turned into a token that is renewed in time, and calls that carry it.
 //! - `keystone.rs`: other people's tokens validated; trusts.
 //! - `heat.rs`: stacks, read and updated.
+//! - `cinder/`: volumes, snapshots and backups.
 //! - `error.rs`: what went wrong, and whether trying again helps.
 //! - `fake/` (feature `fake`): a cloud with state to test against, which answers as the real services do.
 //!
@@ -19,6 +20,7 @@
 //! marked as sensitive, and a service that repeats a token in its message has it cut out.
 
 pub mod catalogue;
+pub mod cinder;
 mod clouds;
 mod credentials;
 mod error;
@@ -32,6 +34,7 @@ mod request;
 mod session;
 mod token;
 
+pub use cinder::Cinder;
 pub use clouds::Cloud;
 pub use credentials::{Credentials, Domain, Scope, User};
 pub use error::{Answered, Error};

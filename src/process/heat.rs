@@ -1,7 +1,7 @@
 //! The real Heat that this process stands in front of, where the configuration names one.
 
 use stacksnap_api::heat::grant::{Grants, Trusts};
-use stacksnap_common::config::{ActAs, Auth, Config};
+use stacksnap_common::config::{ActAs, Config};
 use stacksnap_openstack::{Http, Url, http};
 
 use super::keystone;
@@ -41,9 +41,5 @@ pub fn front(config: &Config) -> Result<Option<stacksnap_api::heat::Heat>, Failu
 /// For a worker.
 pub fn back(config: &Config) -> Result<Option<stacksnap_worker::heat::Heat>, Failure> {
     let Some((http, url)) = place(config)? else { return Ok(None) };
-    let service = match config.auth {
-        Auth::Keystone => Some(keystone::session(&config.keystone)?),
-        Auth::None | Auth::Tokens(_) => None,
-    };
-    Ok(Some(stacksnap_worker::heat::Heat::new(http, url, service)))
+    Ok(Some(stacksnap_worker::heat::Heat::new(http, url)))
 }

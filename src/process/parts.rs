@@ -23,7 +23,8 @@ pub struct Parts {
 
 /// Opens both. Redis must be there, and keep what it is told; RabbitMQ may come later: requests are accepted without it.
 pub async fn open(config: &Config) -> Result<Parts, Failure> {
-    Ok(Parts { store: Store::new(backend(config).await?, settings(config), Kinds::default()), queue: queue(config)? })
+    let kinds = if config.openstack.enabled { Kinds::default().with_cloud() } else { Kinds::default() };
+    Ok(Parts { store: Store::new(backend(config).await?, settings(config), kinds), queue: queue(config)? })
 }
 
 async fn backend(config: &Config) -> Result<Arc<dyn Backend>, Failure> {

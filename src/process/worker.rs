@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use stacksnap_common::config::Config;
 use stacksnap_common::ids::WorkerId;
+use stacksnap_worker::drivers::cinder::{self, Volume};
 use stacksnap_worker::drivers::directory::{self, Directory};
 use stacksnap_worker::drivers::native::Native;
 use stacksnap_worker::drivers::postgresql::Postgresql;
@@ -26,6 +27,7 @@ pub fn prepare(config: &Config, parts: &Parts, vaults: Vaults) -> Result<(Deps, 
         store: parts.store.clone(),
         queue: Arc::clone(&parts.queue),
         drivers: drivers(config),
+        clouds: super::cloud::clouds(config)?,
         vaults: Arc::new(vaults),
         heat: super::heat::back(config)?,
     };
@@ -57,10 +59,19 @@ fn drivers(config: &Config) -> Registry {
         .map(|root| directory::AllowedRoot { project: root.project.clone(), path: root.path.clone() });
     let settings = directory::Settings { roots: roots.collect(), control: config.data_dir.join("control") };
     let connections = Connections::new(config.postgresql.clone());
-    Registry::default()
+    let drivers = Registry::default()
         .with(Arc::new(Directory::new(settings)))
         .with(Arc::new(Postgresql::new(connections)))
-        .with(Arc::new(Native))
+        .with(Arc::new(Native));
+    if !config.openstack.enabled {
+        return drivers;
+    }
+    drivers.with(Arc::new(Volume::new(cinder::Settings {
+        mode: config.cinder.mode,
+        full_every: config.cinder.full_every,
+        longest_wait: config.cinder.longest_wait,
+        ..cinder::Settings::default()
+    })))
 }
 
 /// The host's name, as far as it fits an id.

@@ -25,6 +25,7 @@ use stacksnap_common::ids::{ProjectId, SnapshotId, StackId, StepId};
 use stacksnap_common::operation;
 use stacksnap_common::store::Millis;
 use stacksnap_common::types::{Artifact, Consistency, Preview, Resource, Verdict};
+use stacksnap_openstack::Session;
 use tokio_util::sync::CancellationToken;
 
 use crate::lease::Lease;
@@ -40,7 +41,8 @@ pub struct Ctx {
     /// The snapshot that the step makes, restores or deletes; none for `check`.
     pub snapshot: Option<SnapshotId>,
     pub resource: Arc<Resource>,
-    /// Of a native type: the resource as the stack has it now. None if the stack has it no more, and for every other type.
+    /// Of a native type, and of one that a restore may make anew under another physical id: the resource as the stack has
+    /// it now. None if the stack has it no more, and for every other type.
     pub current: Option<Arc<Resource>>,
     /// What the last run of this step left in [`Outcome::Later`] or by [`Ctx::checkpoint`]; `Null` at the first.
     pub checkpoint: Value,
@@ -50,6 +52,8 @@ pub struct Ctx {
     pub lease: Lease,
     /// The project's repository.
     pub vault: Arc<dyn VaultSource>,
+    /// The cloud, in the name of whoever asked.
+    pub cloud: Arc<dyn CloudSource>,
     /// The store's clock, at the start of this run.
     pub now: Millis,
 }
@@ -74,6 +78,13 @@ pub trait VaultSource: Send + Sync {
 
     /// The projects that have one.
     async fn projects(&self) -> Result<Vec<ProjectId>, Error>;
+}
+
+/// Opens a session with the cloud when a driver first asks for it, for the step's project and by what the step's operation
+/// was given to act by.
+#[async_trait]
+pub trait CloudSource: Send + Sync {
+    async fn session(&self) -> Result<Session, Error>;
 }
 
 /// Done, or to be looked at again later: a long wait is a timer, not a sleeping worker.

@@ -8,10 +8,11 @@
 //!       → vault/      where bytes go
 //! ```
 //!
-//! `heat/` has the steps of a stack of a real Heat as a whole. `heartbeat.rs` says that this worker lives, in which pools,
+//! `cloud.rs` knows in whose name a step acts towards a cloud; `heat/` has the steps of a stack of a real Heat as a whole. `heartbeat.rs` says that this worker lives, in which pools,
 //! and what it knows. `housekeeping.rs` prunes the vaults; `catalog.rs` makes a lost store again from them.
 
 pub mod catalog;
+pub mod cloud;
 pub mod driver;
 pub mod drivers;
 mod heartbeat;
@@ -37,6 +38,7 @@ use stacksnap_common::store::{self, Millis, Store};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use cloud::Clouds;
 use driver::{Driver, Error, VaultSource};
 use slots::{Counts, Group, Slots};
 
@@ -81,6 +83,7 @@ pub struct Deps {
     pub queue: Arc<dyn Queue>,
     pub drivers: Registry,
     pub vaults: Arc<dyn VaultSource>,
+    pub clouds: Clouds,
     /// The real Heat, where the service stands in front of one.
     pub heat: Option<heat::Heat>,
 }
@@ -90,6 +93,7 @@ pub(crate) struct Shared {
     queue: Arc<dyn Queue>,
     drivers: Registry,
     vaults: Arc<dyn VaultSource>,
+    clouds: Clouds,
     heat: Option<heat::Heat>,
     settings: Settings,
     slots: Slots,
@@ -131,6 +135,7 @@ pub async fn run(deps: Deps, settings: Settings, token: CancellationToken) -> Re
         queue: deps.queue,
         drivers: deps.drivers,
         vaults: deps.vaults,
+        clouds: deps.clouds,
         heat: deps.heat,
         slots: Slots::new(settings.slots),
         me,

@@ -64,6 +64,7 @@ pub(crate) fn context(
         cancel,
         lease,
         vault: Arc::clone(&shared.vaults),
+        cloud: shared.clouds.of_step(&shared.store, &claimed.operation.project, claimed.operation.grant),
         now: claimed.at,
     }
 }

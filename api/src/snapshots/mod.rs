@@ -1,5 +1,6 @@
 //! Snapshots of a stack: Heat's five operations, and beside them `plan` and `verify`. One verb a file.
 
+mod cache;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod list;
@@ -9,6 +10,8 @@ pub(crate) mod routes;
 pub(crate) mod show;
 pub(crate) mod verify;
 pub(crate) mod view;
+
+pub(crate) use cache::Datas;
 
 use axum::http::StatusCode;
 use axum::response::Response;

@@ -1,5 +1,7 @@
 //! A snapshot as Heat's clients read it: Heat's seven keys in Heat's order, then ours.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 use stacksnap_common::clock::rfc3339;
 use stacksnap_common::ids::ProjectId;
@@ -13,6 +15,9 @@ use crate::template::hidden;
 
 /// With `data` as the store has it now.
 pub(crate) async fn with_data(api: &Api, project: &ProjectId, snapshot: &Snapshot) -> Result<Value, Fault> {
+    if let Some(data) = api.datas.get(snapshot) {
+        return Ok(view(snapshot, Value::clone(&data)));
+    }
     // A snapshot whose removal has begun may have lost what it captured.
     let captured = match api.store.captured(project, snapshot.id).await {
         Ok(captured) => captured,
@@ -21,7 +26,9 @@ pub(crate) async fn with_data(api: &Api, project: &ProjectId, snapshot: &Snapsho
     };
     let making = snapshot.action == "CREATE" && snapshot.status == Status::InProgress;
     let artifacts = if making { Vec::new() } else { api.store.artifacts(project, snapshot.id).await? };
-    Ok(view(snapshot, data(snapshot, &captured, &artifacts)))
+    let data = Arc::new(data(snapshot, &captured, &artifacts));
+    api.datas.put(snapshot, &data);
+    Ok(view(snapshot, Arc::unwrap_or_clone(data)))
 }
 
 pub(crate) fn view(snapshot: &Snapshot, data: Value) -> Value {

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
 use tokio::task::JoinSet;
 
-use super::stack::Api;
+use super::stack::{Api, read};
 
 /// Requests a second. Any answer but 200 is an error.
 pub async fn rate(api: &Api, path: &str, connections: usize, during: Duration) -> anyhow::Result<f64> {
@@ -29,12 +28,4 @@ pub async fn rate(api: &Api, path: &str, connections: usize, during: Duration) -
         rate += reader??;
     }
     Ok(rate)
-}
-
-async fn read(http: &reqwest::Client, url: &str) -> anyhow::Result<()> {
-    let answer = http.get(url).send().await?;
-    let status = answer.status();
-    let body = answer.bytes().await?;
-    ensure!(status == 200 && !body.is_empty(), "GET {url}: {status}");
-    Ok(())
 }

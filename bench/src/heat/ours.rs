@@ -22,6 +22,9 @@ pub struct Service {
 impl Service {
     pub async fn start(program: &Path, directory: &Path, cloud: &Cloud) -> anyhow::Result<Self> {
         std::fs::create_dir_all(directory)?;
+        let key = directory.join("master.key");
+        std::fs::write(&key, format!("{:064x}\n", uuid::Uuid::new_v4().as_u128()))?;
+        std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
         let (redis, rabbit) = tokio::join!(RedisServer::start(), RabbitServer::start());
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut service =
@@ -32,6 +35,8 @@ impl Service {
                 .arg(role)
                 .env("STACKSNAP_LISTEN", format!("127.0.0.1:{port}"))
                 .env("STACKSNAP_DATA_DIR", directory.join("data"))
+                .env("STACKSNAP_VAULT__PATH", directory.join("vault"))
+                .env("STACKSNAP_VAULT__MASTER_KEY_FILE", &key)
                 .env("STACKSNAP_REDIS", service._servers.0.url())
                 .env("STACKSNAP_AMQP", service._servers.1.url())
                 .env("STACKSNAP_AUTH", "keystone")

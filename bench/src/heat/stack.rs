@@ -10,6 +10,8 @@ use serde_json::{Map, Value, json};
 const ASK: Duration = Duration::from_millis(5);
 /// The Heats take a second for each resource.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// For one answer.
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// A project's orchestration, with a token.
 #[derive(Clone)]
@@ -17,6 +19,7 @@ pub struct Api {
     base: String,
     headers: HeaderMap,
     http: reqwest::Client,
+    keeps: bool,
 }
 
 pub struct Stack {
@@ -26,20 +29,26 @@ pub struct Stack {
 }
 
 impl Api {
-    /// `url` is up to the project; then token and project.
-    pub fn new(url: &str, (token, project): &(String, String)) -> anyhow::Result<Self> {
+    /// `url` is up to the project; then token and project. `keeps`: it takes one request after the other on a connection.
+    pub fn new(url: &str, (token, project): &(String, String), keeps: bool) -> anyhow::Result<Self> {
         let mut headers = HeaderMap::new();
         headers.insert("x-auth-token", HeaderValue::from_str(token)?);
         headers.insert("accept", HeaderValue::from_static("application/json"));
+        if !keeps {
+            headers.insert("connection", HeaderValue::from_static("close"));
+        }
         let base = format!("{url}/{project}");
-        let mut api = Self { base, headers, http: reqwest::Client::new() };
+        let mut api = Self { base, headers, http: reqwest::Client::new(), keeps };
         api.http = api.connection()?;
         Ok(api)
     }
 
     /// A client with connections of its own.
     pub fn connection(&self) -> anyhow::Result<reqwest::Client> {
-        let builder = reqwest::Client::builder().default_headers(self.headers.clone()).timeout(PATIENCE);
+        let mut builder = reqwest::Client::builder().default_headers(self.headers.clone()).timeout(ANSWER);
+        if !self.keeps {
+            builder = builder.pool_max_idle_per_host(0);
+        }
         Ok(builder.build()?)
     }
 
@@ -48,8 +57,7 @@ impl Api {
     }
 
     async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let answer = self.http.get(self.url(path)).send().await?.error_for_status()?;
-        Ok(serde_json::from_slice(&answer.bytes().await?)?)
+        Ok(serde_json::from_slice(&read(&self.http, &self.url(path)).await?)?)
     }
 
     async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
@@ -109,4 +117,13 @@ impl Stack {
             tokio::time::sleep(ASK).await;
         }
     }
+}
+
+/// One request whose answer is 200.
+pub async fn read(http: &reqwest::Client, url: &str) -> anyhow::Result<Vec<u8>> {
+    let answer = http.get(url).send().await?;
+    let status = answer.status();
+    let body = answer.bytes().await?;
+    ensure!(status == 200 && !body.is_empty(), "GET {url}: {status}");
+    Ok(body.to_vec())
 }

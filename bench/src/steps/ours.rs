@@ -55,6 +55,7 @@ pub async fn run(redis: &RedisServer, rabbit: &RabbitServer, steps: u32) -> anyh
             queue,
             drivers: Registry::default().with(Arc::new(Nothing)),
             vaults: Arc::new(NoVaults),
+            clouds: Default::default(),
             heat: None,
         };
         tasks.spawn(stacksnap_worker::run(deps, settings(number)?, token.clone()));
@@ -88,6 +89,7 @@ async fn process(redis: &RedisServer, rabbit: &RabbitServer, prefix: &str) -> an
         quiesce: false,
         external_id: None,
         external_id_ok: |_| true,
+        cloud: false,
         properties: &[],
     });
     let settings = rabbit::Settings { prefix: prefix.to_owned(), ..rabbit::Settings::new(rabbit.url().into()) };

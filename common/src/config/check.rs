@@ -70,6 +70,9 @@ impl Config {
         for problem in self.keystone.problems(self.auth == Auth::Keystone) {
             demand(false, &problem);
         }
+        for problem in self.openstack.problems(self.auth == Auth::Keystone).into_iter().chain(self.cinder.problems()) {
+            demand(false, problem);
+        }
         self.worker_problems(&mut demand);
         self.vault_problems(&mut demand);
         self.limit_problems(&mut demand);

@@ -13,6 +13,7 @@ mod heat;
 mod keystone;
 mod layers;
 mod limits;
+mod openstack;
 mod policy;
 mod postgresql;
 mod queue;
@@ -37,6 +38,7 @@ pub use heat::{ActAs, Heat};
 pub use keystone::{Interface, Keystone};
 pub use layers::{Error, Sources, load};
 pub use limits::Limits;
+pub use openstack::{Cinder, Openstack};
 pub use policy::{Restore, Retention, Snapshot, Stacks};
 pub use postgresql::{Connection, Projects, SslMode};
 pub use queue::Queue;
@@ -71,6 +73,8 @@ pub struct Config {
     pub slots: Slots,
     pub heat: Heat,
     pub keystone: Keystone,
+    pub openstack: Openstack,
+    pub cinder: Cinder,
     pub policy: Rules,
     pub store: Store,
     pub queue: Queue,
@@ -99,6 +103,8 @@ impl Default for Config {
             slots: Slots::Cores,
             heat: Heat::default(),
             keystone: Keystone::default(),
+            openstack: Openstack::default(),
+            cinder: Cinder::default(),
             policy: Rules::default(),
             store: Store::default(),
             queue: Queue::default(),

@@ -14,7 +14,7 @@ use crate::kinds::{CutKind, Kind as ResourceKind, Kinds, Property, Required};
 const NONE: &[(&str, Property, Required)] = &[];
 
 fn kind(name: &'static str, cut: CutKind, quiesce: bool) -> ResourceKind {
-    ResourceKind { name, cut, quiesce, external_id: None, external_id_ok: |_| true, properties: NONE }
+    ResourceKind { name, cut, quiesce, external_id: None, external_id_ok: |_| true, cloud: false, properties: NONE }
 }
 
 pub(crate) fn kinds() -> Kinds {

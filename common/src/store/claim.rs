@@ -29,8 +29,8 @@ pub struct Claimed {
     pub snapshot: Option<SnapshotId>,
     /// The artifact to be restored, looked at, verified or discarded, if it was recorded.
     pub artifact: Option<Artifact>,
-    /// Of a native type (its whole state is in the stack's record): the resource as the stack has it now, if it has it
-    /// and the step is one that has to know.
+    /// Of a native type (its whole state is in the stack's record), and of a cloud's: the resource as the stack has it
+    /// now, if it has it and the step is one that has to know.
     pub current: Option<Resource>,
     /// When the claim was sent, by this process's clock: the lease counts from here.
     pub sent: Instant,
@@ -122,16 +122,16 @@ impl Store {
         Ok(None)
     }
 
-    /// A native resource as it is now, for the steps that compare with it or copy it. A snapshot's own copy is of what
+    /// A native resource, or one of a cloud, as it is now, for the steps that compare with it or copy it. A snapshot's own copy is of what
     /// was captured: the stack is held.
     async fn current(&self, op: &Operation, stage: &Stage, item: &Item) -> Result<Option<Resource>, Error> {
         let Some(resource) = &item.resource else { return Ok(None) };
-        if !self.kinds.get(&resource.kind).is_some_and(|kind| kind.cut == CutKind::Inline) {
+        if !self.kinds.get(&resource.kind).is_some_and(|kind| kind.cut == CutKind::Inline || kind.cloud) {
             return Ok(None);
         }
         match (stage.verb, stage.of) {
             (Verb::Copy, Of::Snapshot) => Ok(Some(resource.clone())),
-            (Verb::Preview | Verb::Restore, _) | (Verb::Copy, Of::Safety) => {
+            (Verb::Preview | Verb::Restore, _) | (Verb::Cut | Verb::Copy, Of::Safety) => {
                 let stack = self.stack(&op.project, op.stack).await?.value;
                 let is_it = |other: &Resource| other.name == resource.name && other.kind == resource.kind;
                 Ok(stack.resources.into_iter().find(is_it))

@@ -6,6 +6,8 @@
 //! Resources that a stack will have more than it has are counted to the project when the request is accepted, so that no
 //! limit is passed later.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::backend::{At, Batch, Precondition};
@@ -158,6 +160,7 @@ impl Store {
                 batch.delete(keys::pending(&op.project, op.id));
             }
             Kind::Restore => {
+                let ids = self.physical_ids(op, stack).await?;
                 if let Some(snapshot) = op.snapshot.filter(|_| complete) {
                     let captured = self.captured(&op.project, snapshot).await?;
                     if op.options.resources.is_empty() {
@@ -166,12 +169,31 @@ impl Store {
                         self.put_back(stack, &captured.resources, &op.options.resources, now);
                     }
                 }
+                point_at(stack, &ids, now);
             }
             _ => return Ok(()),
         }
         let more = stack.resources.len() as i64 - before - i64::from(op.reserved);
         batch.count(count::resources(&op.project), more, None);
         Ok(())
+    }
+
+    /// Under which physical ids a cloud's resources are to be found after a restore, however it ended: as before, unless a
+    /// step made one anew.
+    async fn physical_ids(&self, op: &Operation, stack: &Stack) -> Result<BTreeMap<ResourceName, String>, Error> {
+        let is_cloud = |resource: &&Resource| self.kinds.get(&resource.kind).is_some_and(|kind| kind.cloud);
+        let of_cloud = stack.resources.iter().filter(is_cloud);
+        let mut ids: BTreeMap<_, _> =
+            of_cloud.filter_map(|it| Some((it.name.clone(), it.external_id.clone()?))).collect();
+        if !self.kinds.all().any(|kind| kind.cloud) {
+            return Ok(ids);
+        }
+        for item in self.items_where(op, |item| item.result["physical_id"].is_string()).await? {
+            if let (Some(resource), Some(id)) = (&item.resource, item.result["physical_id"].as_str()) {
+                ids.insert(resource.name.clone(), id.to_owned());
+            }
+        }
+        Ok(ids)
     }
 
     /// Of chosen resources the native ones are put back here: all of them is in the record. Where the stack has no such
@@ -217,6 +239,20 @@ impl Store {
         }
         let done = Shown::new("ROLLBACK", Status::Complete, "Stack ROLLBACK completed successfully");
         show(batch, stack, done, Millis(now.0 + 2))
+    }
+}
+
+/// Makes the stack's resources those with these physical ids.
+fn point_at(stack: &mut Stack, ids: &BTreeMap<ResourceName, String>, now: Millis) {
+    let mut resources = stack.resources.clone();
+    for resource in &mut resources {
+        if let Some(id) = ids.get(&resource.name) {
+            resource.external_id = Some(id.clone());
+        }
+    }
+    if resources != stack.resources {
+        let definition = Definition { resources, ..Captured::of(stack).definition() };
+        stack.define(definition, now);
     }
 }
 

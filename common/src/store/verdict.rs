@@ -134,7 +134,7 @@ impl Store {
         })
     }
 
-    async fn items_where(
+    pub(super) async fn items_where(
         &self,
         op: &Operation,
         wanted: impl Fn(&Item) -> bool,

@@ -85,6 +85,12 @@ impl Keystone {
         self.state().roles.entry(user.to_owned()).or_default().insert(project.to_owned(), roles);
     }
 
+    /// What other services ask this one.
+    pub(super) fn tokens(&self) -> Tokens {
+        Tokens(Arc::clone(&self.state))
+    }
+
+    /// `%(project_id)s` in the URL stands for the token's project.
     pub fn list_service(&self, kind: &str, url: &str) {
         let endpoints: Vec<_> = ["public", "internal", "admin"]
             .iter()
@@ -170,6 +176,17 @@ impl Drop for Keystone {
     }
 }
 
+/// Other services' way to ask whose a token is.
+#[derive(Debug, Clone)]
+pub(super) struct Tokens(World);
+
+impl Tokens {
+    /// The id of the project that the caller's token is for.
+    pub(super) fn project(&self, headers: &HeaderMap) -> Option<String> {
+        self.0.lock().unwrap().caller(headers)?["project"]["id"].as_str().map(str::to_owned)
+    }
+}
+
 impl State {
     fn next(&mut self) -> usize {
         self.made += 1;
@@ -192,7 +209,9 @@ impl State {
             body["project"] = named(project);
             body["is_domain"] = false.into();
             body["roles"] = roles.into();
-            body["catalog"] = self.catalogue.clone().into();
+            let listed =
+                Value::from(self.catalogue.clone()).to_string().replace("%(project_id)s", &format!("{project}-id"));
+            body["catalog"] = serde_json::from_str(&listed).unwrap();
         }
         self.tokens.insert(id.clone(), body);
         self.last.clone_from(&id);

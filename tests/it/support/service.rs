@@ -93,7 +93,7 @@ impl Service {
     pub fn worker(&self, id: &str, backend: Arc<dyn Backend>, token: CancellationToken) -> JoinHandle<()> {
         let store = Store::new(backend, settings(), Kinds::default());
         let (mut deps, settings) = worker(self.dir.path(), &store, &self.queue);
-        deps.heat = self.heat.clone().map(|(http, url)| stacksnap_worker::heat::Heat::new(http, url, None));
+        deps.heat = self.heat.clone().map(|(http, url)| stacksnap_worker::heat::Heat::new(http, url));
         let settings = stacksnap_worker::Settings { id: id.parse().unwrap(), ..settings };
         tokio::spawn(async move { stacksnap_worker::run(deps, settings, token).await.unwrap() })
     }
@@ -145,6 +145,7 @@ fn worker(dir: &Path, store: &Store, queue: &Arc<dyn Queue>) -> (Deps, stacksnap
     let key = MasterKey::create_file(&dir.join("master.key")).unwrap();
     let vaults = Vaults::new(vault::Settings::new(Location::Directory(dir.join("vault"))), key).unwrap();
     let deps = Deps {
+        clouds: Default::default(),
         heat: None,
         store: store.clone(),
         queue: Arc::clone(queue),

@@ -31,9 +31,8 @@ pub(crate) async fn run(shared: Arc<Shared>, token: CancellationToken) {
 
 /// Out of the world; the record goes after it.
 async fn undo(shared: &Shared, grant: &Grant) -> Result<(), Error> {
-    let Some(heat) = &shared.heat else { return Ok(()) };
     if let By::Trust { id: Some(id), .. } = &grant.by {
-        match Keystone::new(heat.session(grant)?).delete_trust(id).await {
+        match Keystone::new(shared.clouds.by(grant)?).delete_trust(id).await {
             Ok(()) => {}
             // A trust that has ended, or whose user is gone, gives no token any more: there is nothing left of it to use.
             Err(error) if error.is_unauthorized() || error.is_gone() => {}
@@ -41,7 +40,7 @@ async fn undo(shared: &Shared, grant: &Grant) -> Result<(), Error> {
         }
     }
     // One that was only intended: if it was made after all it ends by itself, and nobody has its id.
-    heat.forget(grant);
+    shared.clouds.forget(grant);
     Ok(())
 }
 

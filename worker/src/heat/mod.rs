@@ -17,8 +17,6 @@ mod preview;
 mod restore;
 mod update;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
@@ -26,10 +24,10 @@ use stacksnap_common::heat::{By, Grant, Seen, Shadow};
 use stacksnap_common::ids::ProjectId;
 use stacksnap_common::operation::Verb;
 use stacksnap_common::store::{Claimed, Ended};
-use stacksnap_openstack::{Error as Cloud, Http, Scope, Session, Url, heat};
-use uuid::Uuid;
+use stacksnap_openstack::{Error as Cloud, Http, Url, heat};
 
 use crate::Shared;
+use crate::cloud::Clouds;
 use crate::driver::{Ctx, Error};
 use crate::verbs::Ran;
 
@@ -39,55 +37,25 @@ pub struct Heat {
     http: Http,
     /// Up to `/v1`.
     url: Url,
-    /// The service's own user, where Keystone knows one.
-    service: Option<Session>,
-    /// Sessions of grants that are in use: their tokens are good for many steps.
-    sessions: Arc<Mutex<HashMap<Uuid, Session>>>,
 }
 
 impl Heat {
-    pub fn new(http: Http, url: Url, service: Option<Session>) -> Self {
-        Self { http, url, service, sessions: Arc::default() }
+    pub fn new(http: Http, url: Url) -> Self {
+        Self { http, url }
     }
 
     /// One project's, by what its caller gave us.
-    fn of(&self, project: &ProjectId, grant: Option<&Grant>) -> Result<heat::Heat, Error> {
+    fn of(&self, clouds: &Clouds, project: &ProjectId, grant: Option<&Grant>) -> Result<heat::Heat, Error> {
         let token = match grant.map(|grant| &grant.by) {
             None => None,
             Some(By::Token(token)) => Some(token.as_str().into()),
             Some(By::Trust { .. } | By::Operator) => {
-                let session = grant.map(|grant| self.session(grant)).transpose()?;
+                let session = grant.map(|grant| clouds.by(grant)).transpose()?;
                 let session = session.ok_or_else(|| Error::permanent("there is no grant"))?;
                 return Ok(heat::Heat::with_session(session, &self.url, project.as_str()));
             }
         };
         Ok(heat::Heat::with_token(self.http.clone(), token, &self.url, project.as_str()))
-    }
-
-    /// The service's user, acting by a grant.
-    fn session(&self, grant: &Grant) -> Result<Session, Error> {
-        let scope = match &grant.by {
-            By::Trust { id: Some(id), .. } => Scope::Trust(id.clone()),
-            By::Operator => Scope::ProjectId(grant.project.to_string()),
-            By::Trust { id: None, .. } | By::Token(_) => return Err(Error::permanent("the grant is of no use")),
-        };
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = sessions.get(&grant.id) {
-            return Ok(session.clone());
-        }
-        let service = self.service.as_ref();
-        let service =
-            service.ok_or_else(|| Error::permanent("this worker has no Keystone user to act by ([keystone])"))?;
-        let session = service.scoped(scope);
-        let session = session.ok_or_else(|| {
-            Error::permanent("the service's user must be known by a password to act for others (keystone.password)")
-        })?;
-        sessions.insert(grant.id, session.clone());
-        Ok(session)
-    }
-
-    fn forget(&self, grant: &Grant) {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&grant.id);
     }
 }
 
@@ -125,7 +93,7 @@ impl<'a> At<'a> {
             }
             None => None,
         };
-        let heat = settings.of(&ctx.project, grant.as_ref())?;
+        let heat = settings.of(&shared.clouds, &ctx.project, grant.as_ref())?;
         let (name, id) = (operation.stack_name.to_string(), operation.stack.to_string());
         Ok(Self { shared, ctx, claimed, heat, name, id })
     }

@@ -12,9 +12,13 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 const TRIES: usize = 4;
 
 /// Cancels the work half-way; how long it took to end.
-async fn cancel<T: std::fmt::Debug>(claim: &Claim, work: impl Future<Output = Result<T, Error>>) -> Duration {
+async fn cancel<T: std::fmt::Debug>(
+    step: &Step<'_>,
+    claim: &Claim,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Duration {
     let cancel = async {
-        claim.half_way().await;
+        step.half_way(claim).await;
         claim.ctx.cancel.cancel();
         Instant::now()
     };
@@ -30,7 +34,7 @@ pub(crate) async fn a_cancelled_copy_ends_within_a_second_and_leaves_nothing(sub
         assert!(took.len() < TRIES, "a cancel was never seen within a second: {took:?}");
         let step = Step::new(subject);
         let claim = step.claim();
-        took.push(cancel(&claim, claim.copy()).await);
+        took.push(cancel(&step, &claim, claim.copy()).await);
         Step::new(subject).claim().discard(step.id, None).await;
         assert_eq!(step.left().await, Vec::<String>::new());
     }
@@ -46,7 +50,7 @@ pub(crate) async fn a_cancelled_restore_ends_within_a_second_and_is_made_good_by
         changed(subject, 41 + took.len() as u64).await;
         let step = Step::new(subject);
         let claim = step.claim();
-        took.push(cancel(&claim, claim.restore(&artifact)).await);
+        took.push(cancel(&step, &claim, claim.restore(&artifact)).await);
         restored(subject, &artifact).await;
         is_as(subject, &before).await;
         assert_eq!(step.left().await, Vec::<String>::new());

@@ -57,9 +57,24 @@ impl<'a> Step<'a> {
             cancel: CancellationToken::new(),
             lease: Lease::new(fence, Instant::now(), length),
             vault: self.subject.vault(),
+            cloud: self.subject.cloud(),
             now: Millis(1_000_000),
         };
         Claim { driver: self.subject.driver(), ctx }
+    }
+
+    /// Returns when what `claim` runs has begun to move bytes. What runs must not be over then: the subject is too small
+    /// if it is.
+    pub(super) async fn half_way(&self, claim: &Claim) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let sample = claim.ctx.progress.sample();
+            if sample.bytes > 0 || sample.files > 0 || self.subject.is_under_way().await {
+                return;
+            }
+            assert!(Instant::now() < until, "nothing moves");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     pub(super) async fn left(&self) -> Vec<String> {
@@ -119,20 +134,6 @@ impl Claim {
                     tokio::time::sleep(after.min(Duration::from_millis(50))).await;
                 }
             }
-        }
-    }
-
-    /// Returns when what this claim runs has begun to move bytes. What runs must not be over then: the subject is too
-    /// small if it is.
-    pub(super) async fn half_way(&self) {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let sample = self.ctx.progress.sample();
-            if sample.bytes > 0 || sample.files > 0 {
-                return;
-            }
-            assert!(Instant::now() < until, "nothing moves");
-            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) async fn killed_half_way_it_is_done_by_the_next(subject: &dyn Subject
     tokio::select! {
         biased;
         over = first.copy() => panic!("over before it was half-way: {over:?}"),
-        () = first.half_way() => {}
+        () = step.half_way(&first) => {}
     }
     let artifact = step.claim().copy().await.unwrap();
     leaves_one_copy(&step).await;
@@ -44,7 +44,7 @@ pub(crate) async fn killed_half_way_it_is_done_by_the_next(subject: &dyn Subject
     tokio::select! {
         biased;
         over = first.restore(&artifact) => panic!("over before it was half-way: {over:?}"),
-        () = first.half_way() => {}
+        () = restoring.half_way(&first) => {}
     }
     restoring.claim().restore(&artifact).await.unwrap();
     is_as(subject, &before).await;

@@ -43,7 +43,7 @@ pub(crate) async fn a_first_self_beside_its_successor_does_no_harm(subject: &dyn
     let step = Step::new(subject);
     let (first, second) = (step.claim(), step.claim());
     let successor = async {
-        first.half_way().await;
+        step.half_way(&first).await;
         first.ctx.lease.lose();
         second.copy().await
     };
@@ -56,7 +56,7 @@ pub(crate) async fn a_first_self_beside_its_successor_does_no_harm(subject: &dyn
     let step = Step::new(subject);
     let (first, second) = (step.claim(), step.claim());
     let successor = async {
-        first.half_way().await;
+        step.half_way(&first).await;
         first.ctx.lease.lose();
         second.restore(&artifact).await
     };

@@ -25,7 +25,8 @@ use async_trait::async_trait;
 use stacksnap_common::ids::{ProjectId, StepId};
 use stacksnap_common::types::{Artifact, Resource};
 
-use crate::driver::{Driver, VaultSource};
+use crate::cloud::NoCloud;
+use crate::driver::{CloudSource, Driver, VaultSource};
 
 pub(crate) use self::cancelled::*;
 pub(crate) use self::copies::*;
@@ -47,6 +48,21 @@ pub(crate) trait Subject: Send + Sync {
 
     /// Empty at first.
     fn vault(&self) -> Arc<dyn VaultSource>;
+
+    /// The cloud that it is in.
+    fn cloud(&self) -> Arc<dyn CloudSource> {
+        Arc::new(NoCloud)
+    }
+
+    /// Of a type whose bytes are moved by somebody else, who does not tell how far that is: whether it goes on now.
+    async fn is_under_way(&self) -> bool {
+        false
+    }
+
+    /// Whether a verification reads every byte, or only asks whether all is there.
+    fn reads_back(&self) -> bool {
+        true
+    }
 
     /// Changes the resource: something is added, changed and taken away. What it does depends on `round`.
     async fn change(&self, round: u64);

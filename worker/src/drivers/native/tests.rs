@@ -11,6 +11,7 @@ use stacksnap_common::types::Resource;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::cloud::NoCloud;
 use crate::driver::VaultSource;
 use crate::lease::Lease;
 use crate::progress::Progress;
@@ -58,6 +59,7 @@ fn ctx(resource: &Resource, current: Option<&Resource>) -> Ctx {
         cancel: CancellationToken::new(),
         lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),
         vault: Arc::new(NoVault),
+        cloud: Arc::new(NoCloud),
         now: Millis(1_000_000),
     }
 }

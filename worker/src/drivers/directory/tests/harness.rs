@@ -10,6 +10,7 @@ use stacksnap_common::store::Millis;
 use stacksnap_common::types::{Artifact, Preview, Resource};
 use tokio_util::sync::CancellationToken;
 
+use crate::cloud::NoCloud;
 use crate::driver::{Ctx, Cut, Driver, Error, Outcome};
 use crate::drivers::directory::{AllowedRoot, Directory, KIND, Settings, sample};
 use crate::lease::Lease;
@@ -79,6 +80,7 @@ impl Harness {
             cancel: CancellationToken::new(),
             lease: Lease::new(fence, Instant::now(), Duration::from_secs(3600)),
             vault: Arc::new(self.vaults.clone()),
+            cloud: Arc::new(NoCloud),
             now: Millis(1_000_000),
         }
     }

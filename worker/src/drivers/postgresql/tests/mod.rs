@@ -27,6 +27,7 @@ use super::connect::{Session, application_name};
 use super::server::Server;
 use super::settings::{Connection, Connections};
 use super::{Postgresql, TYPE};
+use crate::cloud::NoCloud;
 use crate::driver::{Ctx, Cut, Driver, Error, Outcome, VaultSource};
 use crate::lease::Lease;
 use crate::progress::Progress;
@@ -115,6 +116,7 @@ impl Rig {
             cancel: CancellationToken::new(),
             lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),
             vault: Arc::new(self.vaults.clone()),
+            cloud: Arc::new(NoCloud),
             now: Millis(1_000_000),
         }
     }

@@ -1,0 +1,61 @@
+//! Snapshots of volumes.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Cinder, Metadata, or_default};
+use crate::error::Error;
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Snapshot {
+    pub id: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub name: String,
+    /// `creating`, `available`, `backing-up`, `deleting`, `error`, `error_deleting`, …
+    pub status: String,
+    pub volume_id: String,
+    /// Of the volume when it was taken, GiB.
+    pub size: u64,
+    #[serde(default, deserialize_with = "or_default")]
+    pub created_at: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub metadata: Metadata,
+}
+
+/// A snapshot that is to be taken.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewSnapshot {
+    pub volume_id: String,
+    pub name: String,
+    pub description: String,
+    /// Also of a volume that a server uses.
+    pub force: bool,
+    pub metadata: Metadata,
+}
+
+impl Cinder {
+    pub async fn snapshot(&self, id: &str) -> Result<Snapshot, Error> {
+        self.get(&["snapshots", id], "snapshot").await
+    }
+
+    pub async fn snapshots_named(&self, name: &str) -> Result<Vec<Snapshot>, Error> {
+        let mut found: Vec<Snapshot> = self.list("snapshots", &[("name", name)]).await?;
+        found.retain(|snapshot| snapshot.name == name);
+        Ok(found)
+    }
+
+    /// All snapshots of a volume.
+    pub async fn snapshots_of(&self, volume: &str) -> Result<Vec<Snapshot>, Error> {
+        let mut found: Vec<Snapshot> = self.list("snapshots", &[("volume_id", volume)]).await?;
+        found.retain(|snapshot| snapshot.volume_id == volume);
+        Ok(found)
+    }
+
+    pub async fn create_snapshot(&self, new: &NewSnapshot) -> Result<Snapshot, Error> {
+        self.post(&["snapshots"], &json!({ "snapshot": new }), "snapshot").await
+    }
+
+    pub async fn delete_snapshot(&self, id: &str) -> Result<(), Error> {
+        self.delete(&["snapshots", id]).await
+    }
+}

@@ -1,0 +1,170 @@
+//! Cinder: volumes with bytes, snapshots and backups that really copy them, and the states in between.
+//!
+//! - `state.rs`: what there is, and how it moves from one state to the next with time.
+//! - `routes.rs`: who asks for what; `volumes.rs`, `snapshots.rs`, `backups.rs`: what Cinder does about it.
+//! - `faults.rs`: what it does wrong on demand.
+//!
+//! A volume's content is a handful of bytes in place of gigabytes. Whatever takes time takes what [`Cinder::delays`] says;
+//! [`Cinder::hold`] makes all of it wait. A caller's token is asked of the fake Keystone, and is good for the things of its
+//! own project. Texts and statuses are those of Cinder 21 (Zed), microversion 3.43.
+
+mod backups;
+mod faults;
+mod routes;
+mod snapshots;
+mod state;
+mod volumes;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use reqwest::Url;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use faults::{Ends, Fault};
+pub use state::{Asked, Backup, Delays, Quota, Snapshot, Volume};
+
+use super::Keystone;
+use state::State;
+
+/// Stops when it is dropped.
+#[derive(Debug)]
+pub struct Cinder {
+    port: u16,
+    state: Arc<Mutex<State>>,
+    server: JoinHandle<()>,
+}
+
+impl Cinder {
+    /// Asks `keystone` about tokens, and is in its catalogue.
+    pub async fn start(keystone: &Keystone) -> Self {
+        let cinder = Self::unlisted(keystone).await;
+        keystone.list_service("block-storage", &format!("{}/%(project_id)s", cinder.url()));
+        cinder
+    }
+
+    /// One that no catalogue knows.
+    pub async fn unlisted(keystone: &Keystone) -> Self {
+        let state = Arc::new(Mutex::new(State::default()));
+        let router = routes::router(Arc::clone(&state), keystone.tokens());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { port, state, server }
+    }
+
+    /// Up to `/v3`.
+    pub fn url(&self) -> Url {
+        format!("http://127.0.0.1:{}/v3", self.port).parse().unwrap()
+    }
+
+    /// As it is now: what was to be over by now is.
+    fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().unwrap();
+        state.settle();
+        state
+    }
+
+    /// How long things take from now on.
+    pub fn delays(&self, delays: Delays) {
+        self.state().delays = delays;
+    }
+
+    /// Nothing that takes time comes to its end until [`Cinder::release`].
+    pub fn hold(&self) {
+        self.state().held = true;
+    }
+
+    pub fn release(&self) {
+        self.state.lock().unwrap().held = false;
+    }
+
+    pub fn quota(&self, quota: Quota) {
+        self.state().quota = quota;
+    }
+
+    /// The next `times` requests whose method and path contain `at` (`POST /backups`) meet `fault`.
+    pub fn fault(&self, at: &str, fault: Fault, times: usize) {
+        self.state().faults.add(at, fault, times);
+    }
+
+    /// How the next thing of this kind ends; those after it end well again.
+    pub fn ends(&self, ends: Ends) {
+        self.state().faults.ends.push(ends);
+    }
+
+    /// How things of this kind end from now on.
+    pub fn always(&self, ends: Ends, badly: bool) {
+        let mut state = self.state();
+        state.faults.always.retain(|other| *other != ends);
+        if badly {
+            state.faults.always.push(ends);
+        }
+    }
+
+    /// What was asked since the last time, in order.
+    pub fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.state().asked)
+    }
+
+    /// A volume of one GiB with this content, which nobody uses; its id.
+    pub fn volume(&self, project: &str, content: &[u8]) -> String {
+        self.state().put_volume(project, content)
+    }
+
+    pub fn content(&self, volume: &str) -> Option<Vec<u8>> {
+        self.state().volumes.get(volume).map(|volume| volume.content.clone())
+    }
+
+    /// As a server that uses it would.
+    pub fn write(&self, volume: &str, content: &[u8]) {
+        self.state().volumes.get_mut(volume).unwrap().content = content.to_vec();
+    }
+
+    /// Changes anything about a volume, behind Cinder's back.
+    pub fn change(&self, volume: &str, change: impl FnOnce(&mut state::Volume)) {
+        change(self.state().volumes.get_mut(volume).unwrap());
+    }
+
+    /// `None`: there is no such volume (any more).
+    pub fn look<T>(&self, volume: &str, look: impl FnOnce(&state::Volume) -> T) -> Option<T> {
+        self.state().volumes.get(volume).map(look)
+    }
+
+    /// The volume is gone, whatever there is of it; backups stay, as they do in Cinder.
+    pub fn lose_volume(&self, volume: &str) {
+        self.state().lose_volume(volume);
+    }
+
+    /// A backup of somebody else's making, of the volume as it is now; its id.
+    pub fn foreign_backup(&self, volume: &str, incremental: bool) -> String {
+        self.state().put_backup(volume, incremental)
+    }
+
+    /// Changes anything about a backup, behind Cinder's back.
+    pub fn change_backup(&self, backup: &str, change: impl FnOnce(&mut state::Backup)) {
+        change(self.state().backups.get_mut(backup).unwrap());
+    }
+
+    /// Ids of all volumes of a project, the oldest first.
+    pub fn volumes(&self, project: &str) -> Vec<String> {
+        let state = self.state();
+        state.volumes.values().filter(|volume| volume.project == project).map(|volume| volume.id.clone()).collect()
+    }
+
+    /// All snapshots, the oldest first.
+    pub fn snapshots(&self) -> Vec<state::Snapshot> {
+        self.state().snapshots.values().cloned().collect()
+    }
+
+    /// All backups, the oldest first.
+    pub fn backups(&self) -> Vec<state::Backup> {
+        self.state().backups.values().cloned().collect()
+    }
+}
+
+impl Drop for Cinder {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

@@ -1,0 +1,44 @@
+//! What a restore would do to the volume.
+
+use stacksnap_common::types::{Artifact, Preview};
+
+use super::call::Calls;
+use super::kept::Kept;
+use super::make::Free;
+use super::restore::{source, target};
+use crate::driver::Error;
+
+pub(super) async fn preview(calls: &Calls<'_>, artifact: &Artifact) -> Result<Preview, Error> {
+    let kept = Kept::of(artifact)?;
+    let mut preview = Preview { bytes: kept.bytes(), ..Preview::default() };
+    let stands = |found: Free, notes: &mut Vec<String>| match found {
+        Free::Yes => None,
+        Free::NotYet(why) => {
+            notes.push(format!("{why}: that is waited for"));
+            None
+        }
+        Free::Never(why) => Some(why),
+    };
+    preview.blockers.extend(stands(source(calls, &kept).await?, &mut preview.notes));
+    let (id, then) = (calls.volume_id()?, kept.facts.size);
+    match calls.find(calls.cinder.volume(id)).await? {
+        None => {
+            preview.creates = 1;
+            preview.sample.push(format!("create a volume of {then} GiB from {}", kept.source()));
+            preview.notes.push(format!("volume {id} is gone: the new one has another id"));
+            if kept.facts.encrypted {
+                preview.notes.push("the volume is encrypted: the new one gets a key of its own".to_owned());
+            }
+        }
+        Some(volume) => {
+            preview.overwrites = 1;
+            preview.sample.push(format!("overwrite volume {id} from {}", kept.source()));
+            if volume.size > then {
+                let now = volume.size;
+                preview.notes.push(format!("volume {id} has grown from {then} to {now} GiB; it stays as large"));
+            }
+            preview.blockers.extend(stands(target(&volume, &kept), &mut preview.notes));
+        }
+    }
+    Ok(preview)
+}

@@ -1,0 +1,52 @@
+//! A wait for Cinder: since when, and how often it was looked at. Part of every checkpoint.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use stacksnap_common::store::Millis;
+
+use super::Settings;
+
+/// Looks at each pace.
+const LOOKS: u32 = 5;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Wait {
+    /// By the store's clock, milliseconds. `None`: it has not begun.
+    since: Option<u64>,
+    looks: u32,
+}
+
+impl Wait {
+    /// The next look, and after which pause. `None`: it has taken too long.
+    pub(super) fn on(self, settings: &Settings, now: Millis) -> Option<(Self, Duration)> {
+        let since = self.since.unwrap_or(now.0);
+        if Duration::from_millis(now.0.saturating_sub(since)) > settings.longest_wait {
+            return None;
+        }
+        let (first, longest) = settings.pace;
+        let pause = first.saturating_mul(1 + self.looks / LOOKS).min(longest);
+        Some((Self { since: Some(since), looks: self.looks + 1 }, pause))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_their_limit_and_the_wait_ends() {
+        let settings = Settings::default();
+        let mut wait = Wait::default();
+        let (mut now, mut pauses) = (Millis(5_000), Vec::new());
+        while let Some((next, pause)) = wait.on(&settings, now) {
+            assert!(pauses.last().is_none_or(|last| *last <= pause));
+            pauses.push(pause);
+            now = Millis(now.0 + pause.as_millis() as u64);
+            wait = next;
+        }
+        assert_eq!((pauses[0], pauses[5]), (Duration::from_secs(1), Duration::from_secs(2)));
+        assert_eq!(pauses.last(), Some(&Duration::from_secs(30)));
+        assert!(now.0 - 5_000 > 24 * 3600 * 1000 && now.0 < 24 * 3600 * 1000 + 60_000, "{now:?}");
+    }
+}
