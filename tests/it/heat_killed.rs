@@ -15,7 +15,8 @@ use crate::support::service::{Service, User};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 async fn ask(service: &Service, method: Method, path: &str) -> Value {
-    let mut request = Client::new().request(method.clone(), format!("{}{path}", service.url()));
+    let http = Client::builder().timeout(PATIENCE).build().unwrap();
+    let mut request = http.request(method.clone(), format!("{}{path}", service.url()));
     request = request.header("x-auth-token", "p:demo").header("accept", "application/json");
     if method == Method::POST {
         request = request.json(&json!({"name": "s"}));

@@ -105,7 +105,7 @@ impl State {
                 self.found(project, name, &format!("/{below}"), query, base)
             }
             (_, ["stacks", _, _, below, ..]) if !BELOW.contains(below) => not_routed(),
-            (_, ["stacks", _, _, "snapshots", _, below @ ..]) if !below.is_empty() && below != &["restore"] => {
+            (_, ["stacks", _, _, "snapshots", _, below @ ..]) if !below.is_empty() && *below != ["restore"] => {
                 not_routed()
             }
             ("GET" | "DELETE", ["stacks", _, _, "snapshots", _]) if body.is_object() => fault(
