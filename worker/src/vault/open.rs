@@ -100,6 +100,8 @@ impl Project {
             if !exists()? {
                 match init(&storage, &password, lock.is_some()) {
                     Err(Error::Raced(_)) | Ok(()) => {}
+                    // Another was quicker, and rustic looked before it wrote.
+                    Err(_) if exists()? => {}
                     Err(error) => return Err(error),
                 }
             }
