@@ -363,6 +363,8 @@ def the_sdk_lists_finds_and_snapshots():
 def an_abandoned_stack_is_adopted_again():
     kept = SITE.parent / 'abandoned.json'
     cli('stack', 'abandon', '--output-file', kept, 'one')
+    # Heat answers before the stack is gone.
+    until('its end', lambda: ask(f'/v1/{STATE["project"]}/stacks/one', STATE['token'])[0] == 404)
     cli('stack', 'show', 'one', status=1)
     holds(cli('stack', 'adopt', '--adopt-file', kept, '--wait', 'one'), 'ADOPT_COMPLETE')
     equal(output('one', 'secret'), STATE['secret'])
