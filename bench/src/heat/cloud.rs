@@ -52,7 +52,7 @@ impl Cloud {
             "identity": { "methods": ["password"], "password": { "user": user } },
             "scope": { "project": { "name": "demo", "domain": domain } },
         }});
-        let http = reqwest::Client::new();
+        let http = reqwest::Client::builder().build()?;
         let answer =
             http.post(format!("{}/auth/tokens", self.keystone)).json(&body).send().await?.error_for_status()?;
         let token = answer.headers().get("x-subject-token").context("no token")?.to_str()?.to_owned();

@@ -38,18 +38,13 @@ impl Api {
             headers.insert("connection", HeaderValue::from_static("close"));
         }
         let base = format!("{url}/{project}");
-        let mut api = Self { base, headers, http: reqwest::Client::new(), keeps };
-        api.http = api.connection()?;
-        Ok(api)
+        let http = client(&headers, keeps)?;
+        Ok(Self { base, headers, http, keeps })
     }
 
     /// A client with connections of its own.
     pub fn connection(&self) -> anyhow::Result<reqwest::Client> {
-        let mut builder = reqwest::Client::builder().default_headers(self.headers.clone()).timeout(ANSWER);
-        if !self.keeps {
-            builder = builder.pool_max_idle_per_host(0);
-        }
-        Ok(builder.build()?)
+        client(&self.headers, self.keeps)
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -117,6 +112,14 @@ impl Stack {
             tokio::time::sleep(ASK).await;
         }
     }
+}
+
+fn client(headers: &HeaderMap, keeps: bool) -> anyhow::Result<reqwest::Client> {
+    let mut builder = reqwest::Client::builder().default_headers(headers.clone()).timeout(ANSWER);
+    if !keeps {
+        builder = builder.pool_max_idle_per_host(0);
+    }
+    Ok(builder.build()?)
 }
 
 /// One request whose answer is 200.
