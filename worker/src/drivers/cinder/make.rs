@@ -97,10 +97,23 @@ pub(super) async fn make(
     thing: &dyn Thing,
     making: Making,
 ) -> Result<Step, Error> {
+    let word = thing.word();
     match making.phase.clone() {
         Phase::Look => look(settings, calls, thing, making).await,
-        Phase::Watch { id } => watch(settings, calls, thing, making, &id).await,
-        Phase::Remove { id, why } => remove(settings, calls, thing, making, &id, why).await,
+        Phase::Watch { id } => {
+            watch(settings, calls, thing, making, &id).await.map_err(|error| naming(error, word, &id))
+        }
+        Phase::Remove { id, why } => {
+            remove(settings, calls, thing, making, &id, why).await.map_err(|error| naming(error, word, &id))
+        }
+    }
+}
+
+/// Whoever has to clean up by hand is told what: the right to do it ourselves may be what is gone.
+fn naming(error: Error, word: &str, id: &str) -> Error {
+    match error {
+        Error::Permanent(why) if !why.contains(id) => Error::Permanent(format!("{why}; {word} {id} had been begun")),
+        other => other,
     }
 }
 
