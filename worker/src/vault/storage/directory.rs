@@ -245,20 +245,24 @@ impl ReadBackend for Directory {
 
 impl WriteBackend for Directory {
     fn create(&self) -> RusticResult<()> {
-        let make = |path: PathBuf| match directory(&path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                Err(through_rustic(Error::storage(&error, path.display())))
-            }
+        let failed = |error: io::Error, path: &Path| through_rustic(Error::storage(&error, path.display()));
+        let make = |path: PathBuf| match DirBuilder::new().mode(0o700).create(&path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(error, &path)),
             _ => Ok(()),
         };
         make(self.path.clone())?;
         for name in ["data", "index", "keys", "locks", "snapshots"] {
             make(self.path.join(name))?;
         }
+        let data = self.path.join("data");
         for first in 0..=255_u8 {
-            make(self.path.join(format!("data/{first:02x}")))?;
+            make(data.join(format!("{first:02x}")))?;
         }
-        Ok(())
+        // Each directory of names once: 260 flushes would be seconds on a busy disk.
+        for names in [&data, &self.path] {
+            File::open(names).and_then(|names| names.sync_all()).map_err(|error| failed(error, names))?;
+        }
+        flush_parent(&self.path).map_err(|error| failed(error, &self.path))
     }
 
     fn write_bytes(&self, kind: FileType, id: &Id, _: bool, content: BytesList) -> RusticResult<()> {
