@@ -19,6 +19,9 @@ use uuid::Uuid;
 
 use crate::driver::{CloudSource, Error};
 
+/// Sessions kept at once.
+const SESSIONS: usize = 1_000;
+
 /// Cheap to clone: all clones share the sessions.
 #[derive(Debug, Clone, Default)]
 pub struct Clouds(Arc<Inner>);
@@ -47,6 +50,11 @@ impl Clouds {
             return Ok(session.clone());
         }
         let session = self.open(grant)?;
+        // The worker that takes a grant back forgets its session; the others never hear of that. One that is opened again
+        // costs a token.
+        if sessions.len() >= SESSIONS {
+            sessions.clear();
+        }
         sessions.insert(grant.id, session.clone());
         Ok(session)
     }

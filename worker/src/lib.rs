@@ -8,8 +8,9 @@
 //!       → vault/      where bytes go
 //! ```
 //!
-//! `cloud.rs` knows in whose name a step acts towards a cloud; `heat/` has the steps of a stack of a real Heat as a whole. `heartbeat.rs` says that this worker lives, in which pools,
-//! and what it knows. `housekeeping.rs` prunes the vaults; `catalog.rs` makes a lost store again from them.
+//! `cloud.rs` knows in whose name a step acts towards a cloud; `heat/` has the steps of a stack of a real Heat as a whole.
+//! `heartbeat.rs` says that this worker lives, in which pools, and what it knows. `housekeeping.rs` prunes the vaults;
+//! `catalog.rs` makes a lost store again from them.
 
 pub mod catalog;
 pub mod cloud;

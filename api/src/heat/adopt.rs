@@ -22,6 +22,9 @@ use crate::auth::Caller;
 use crate::fault::Fault;
 use crate::{Api, body, template};
 
+/// More of an answer that names a new stack is not read, in bytes.
+const LONGEST: usize = 1 << 20;
+
 pub(super) async fn create(State(api): State<Arc<Api>>, caller: Caller, request: Request) -> Result<Response, Fault> {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     let chunked = request.headers().contains_key(TRANSFER_ENCODING);
@@ -85,9 +88,6 @@ async fn bring_along(api: &Api, project: &ProjectId, old: StackId, response: Res
     }
     Ok(Response::from_parts(parts, Body::from(bytes)))
 }
-
-/// More of an answer that names a new stack is not read, in bytes.
-const LONGEST: usize = 1 << 20;
 
 /// The new stack: its id, and its name as the link to it ends: `…/stacks/{name}/{id}`.
 fn made(bytes: &[u8]) -> Option<(StackId, StackName)> {

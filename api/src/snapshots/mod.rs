@@ -1,4 +1,5 @@
-//! Snapshots of a stack: Heat's five operations, and beside them `plan` and `verify`. One verb a file.
+//! Snapshots of a stack: Heat's five operations, and beside them `plan` and `verify`. One verb a file; `view.rs`: what is
+//! shown of one, `cache.rs`: as far as that is known already.
 
 mod cache;
 pub(crate) mod create;

@@ -205,6 +205,38 @@ async fn delete_is_204_then_404() {
     }
 }
 
+/// What is kept in memory of a snapshot is what the store has of it, at each moment of its life; others change it too.
+#[tokio::test]
+async fn what_is_shown_again_is_what_is_there() {
+    let world = World::new();
+    let stack = world.stack("gold").await;
+    let made = world.post(&format!("{stack}/snapshots"), json!({})).await.json();
+    let path = format!("{stack}/snapshots/{}", made["id"].as_str().unwrap());
+    let agree = async |moment: &str| {
+        for asked in [path.clone(), format!("{stack}/snapshots")] {
+            // Twice: the second time from memory, where it is kept.
+            for _ in 0..2 {
+                let (ours, fresh) = (world.get(&asked).await, world.another().get(&asked).await);
+                assert_eq!((ours.status, ours.text), (fresh.status, fresh.text), "{moment}");
+            }
+        }
+    };
+    agree("being made").await;
+    world.work().await;
+    agree("complete").await;
+    assert_eq!(keys(&world.get(&path).await.json()["snapshot"]["data"]["resources"]).len(), 3);
+    let others = world.another();
+    assert_eq!(others.post(&format!("{path}/verify"), json!({})).await.status, 202);
+    agree("being verified").await;
+    world.work().await;
+    agree("verified").await;
+    assert_eq!(others.delete(&path).await.status, 204);
+    agree("being removed").await;
+    world.work().await;
+    agree("removed").await;
+    assert_eq!(world.get(&path).await.status, 404);
+}
+
 #[tokio::test]
 async fn a_failed_snapshot_says_why_and_can_be_deleted() {
     let world = World::new();

@@ -135,6 +135,13 @@ impl World {
         Self { store, router, queue, document }
     }
 
+    /// Another API over the same store, which remembers nothing.
+    pub(crate) fn another(&self) -> Self {
+        let (queue, connected) = watch::channel(true);
+        let router = router(Api::new(self.store.clone(), connected, Arc::new(Open), Limits::default()));
+        Self { store: self.store.clone(), router, queue, document: self.document.clone() }
+    }
+
     /// Without abandon and adopt, as Heat is by default.
     pub(crate) fn as_heat() -> Self {
         let Self { store, queue, document, .. } = Self::new();

@@ -122,8 +122,8 @@ impl Store {
         Ok(None)
     }
 
-    /// A native resource, or one of a cloud, as it is now, for the steps that compare with it or copy it. A snapshot's own copy is of what
-    /// was captured: the stack is held.
+    /// A native resource, or one of a cloud, as it is now, for the steps that compare with it or copy it. A snapshot's
+    /// own copy is of what was captured: the stack is held.
     async fn current(&self, op: &Operation, stage: &Stage, item: &Item) -> Result<Option<Resource>, Error> {
         let Some(resource) = &item.resource else { return Ok(None) };
         if !self.kinds.get(&resource.kind).is_some_and(|kind| kind.cut == CutKind::Inline || kind.cloud) {

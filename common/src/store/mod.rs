@@ -11,10 +11,9 @@
 //! - `planning.rs`: which steps an operation has; `shadow.rs`: stacks of a real Heat: shadows, holds, grants;
 //!   `inherit.rs`: one that was abandoned comes back.
 //! - `advance.rs`, `prepare.rs`, `verdict.rs`, `settle.rs`: what follows when a stage, or the whole, has ended.
-//! - `looks.rs`: what the timers' pump asks and changes.
-//! - `read.rs`: what callers see. `rebuild.rs`: the records again, from what the vaults hold.
+//! - `looks.rs`: what the timers' pump asks and changes; `handed.rs`: what this process hands to its own.
+//! - `read.rs`: what callers see. `rebuild.rs`: an empty store again from the vaults' manifests.
 //! - `workers.rs`: who is alive. `housekeeping.rs`: whose turn it is to prune a vault.
-//! - `rebuild.rs`: an empty store again from the vaults' manifests.
 
 mod abandon;
 pub mod actions;

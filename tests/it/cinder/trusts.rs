@@ -48,6 +48,16 @@ impl Alice<'_> {
         let ended = self.ended(operation).await;
         assert_eq!(ended["state"], "complete", "{ended:#}\n{}", self.app.log());
     }
+
+    /// The path of a stack that has this volume, complete.
+    async fn stack(&self, volume: &str) -> String {
+        let resources = json!({"data": {"type": "OS::Cinder::Volume", "external_id": volume}});
+        let template = json!({"heat_template_version": "2018-08-31", "resources": resources});
+        let body = json!({"stack_name": "s", "template": template});
+        let (made, operation) = self.ask(Method::POST, "/stacks", body).await;
+        self.completes(&operation).await;
+        format!("/stacks/s/{}", made["stack"]["id"].as_str().unwrap())
+    }
 }
 
 fn config(cloud: &Cloud) -> String {
@@ -65,12 +75,7 @@ async fn a_worker_acts_by_a_trust_that_outlives_the_token_and_ends_with_the_oper
     let volume = cloud.volume("one");
     let app = App::embedded_with(&config(&cloud)).await;
     let alice = Alice { cloud: &cloud, app: &app, http: Client::builder().build().unwrap() };
-    let template = json!({"heat_template_version": "2018-08-31", "resources": {
-        "data": {"type": "OS::Cinder::Volume", "external_id": volume}}});
-    let body = json!({"stack_name": "s", "template": template});
-    let (made, operation) = alice.ask(Method::POST, "/stacks", body).await;
-    alice.completes(&operation).await;
-    let stack = format!("/stacks/s/{}", made["stack"]["id"].as_str().unwrap());
+    let stack = alice.stack(&volume).await;
 
     // Every token that she has is revoked while the backup is made.
     cloud.cinder.hold();
@@ -107,11 +112,7 @@ async fn a_trust_that_is_taken_back_half_way_fails_the_snapshot_with_that_reason
     let volume = cloud.volume("one");
     let app = App::embedded_with(&config(&cloud)).await;
     let alice = Alice { cloud: &cloud, app: &app, http: Client::builder().build().unwrap() };
-    let template = json!({"heat_template_version": "2018-08-31", "resources": {
-        "data": {"type": "OS::Cinder::Volume", "external_id": volume}}});
-    let (made, operation) = alice.ask(Method::POST, "/stacks", json!({"stack_name": "s", "template": template})).await;
-    alice.completes(&operation).await;
-    let stack = format!("/stacks/s/{}", made["stack"]["id"].as_str().unwrap());
+    let stack = alice.stack(&volume).await;
     cloud.cinder.hold();
     let (_, operation) = alice.ask(Method::POST, &format!("{stack}/snapshots"), json!({})).await;
     app.until("the backup is creating", async |_| !cloud.cinder.backups().is_empty()).await;

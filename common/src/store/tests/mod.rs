@@ -7,6 +7,7 @@ mod definition;
 mod life;
 mod line;
 mod outside;
+mod pump;
 mod rebuild;
 mod requests;
 mod steps;
