@@ -38,7 +38,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         "          a step: published, delivered, claimed, acked, run by a driver that does nothing, recorded and counted \
          down; {} workers with {} slots each",
         ours::WORKERS,
-        ours::SLOTS
+        ours::defaults().control
     );
     println!(
         "          raw: a confirmed mandatory publish, a delivery, two small Lua commits, an ack; {} in flight",

@@ -1,7 +1,6 @@
 //! The service itself: one that accepts requests and two workers, as separate processes would be (each with its own
-//! store, its connections, and its pump for timers). All is as it is by default, except that the workers have enough
-//! slots of the lane in question to run as many steps at once as the raw side has in flight. What they run is a resource
-//! type of the bench's own, whose driver does nothing.
+//! store, its connections, and its pump for timers). All is as it is by default; so the two run as many steps at once as
+//! the raw side has in flight. What they run is a resource type of the bench's own, whose driver does nothing.
 //!
 //! The steps are those of `create`: one for each resource of each stack. A few projects have one stack each, so several
 //! operations are under way and take turns by their windows. The time is from the first request until the last
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
+use stacksnap_common::config;
 use stacksnap_common::ids::{OperationId, ProjectId};
 use stacksnap_common::kinds::{CutKind, Kind, Kinds};
 use stacksnap_common::operation::State;
@@ -34,8 +34,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub const WORKERS: usize = 2;
-/// For `control`, of each worker: the default, which all promised figures mean.
-pub const SLOTS: usize = 8;
 /// One stack each.
 const PROJECTS: u32 = 8;
 const TYPE: &str = "Stacksnap::Nothing";
@@ -96,14 +94,20 @@ async fn process(redis: &RedisServer, rabbit: &RabbitServer, prefix: &str) -> an
     Ok((Store::new(backend, store::Settings::default(), kinds), Rabbit::connect(settings)?))
 }
 
+/// The slots of a worker, and the like, which all promised figures mean.
+pub fn defaults() -> config::Worker {
+    config::Worker::default()
+}
+
 fn settings(number: usize) -> anyhow::Result<Settings> {
+    let slots = defaults();
     Ok(Settings {
         id: format!("bench-{number}").parse()?,
         host: "bench".to_owned(),
         pools: vec![Default::default()],
-        slots: Counts { data: std::thread::available_parallelism()?.get(), cut: 32, control: SLOTS },
-        renew: Duration::from_secs(3),
-        shutdown: Duration::from_secs(10),
+        slots: Counts { data: std::thread::available_parallelism()?.get(), cut: slots.cut.into(), control: slots.control.into() },
+        renew: slots.renew,
+        shutdown: slots.shutdown,
         housekeeping: housekeeping::Settings {
             every: Duration::from_secs(24 * 3600),
             rules: PruneRules { longest_copy: Duration::from_secs(24 * 3600) },

@@ -74,7 +74,7 @@ impl Default for Worker {
         Self {
             pools: vec![PoolName::default()],
             cut: 32,
-            control: 8,
+            control: 32,
             lease: Duration::from_secs(10),
             renew: Duration::from_secs(3),
             heartbeat: Duration::from_secs(5),
