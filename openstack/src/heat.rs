@@ -3,6 +3,8 @@
 //! What Heat gives is typed as far as something is decided by it; templates, environments and files are handed on as they
 //! are. A stack is always asked for by name and id together, so no redirect is ever followed.
 
+mod paths;
+
 use std::collections::BTreeMap;
 
 use reqwest::{Method, Url};
@@ -15,6 +17,8 @@ use crate::http::Http;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::session::{Session, below};
+
+pub use paths::Tree;
 
 /// Nested stacks are walked down so far; Heat's own `max_nested_stack_depth` is 5 by default.
 const DEPTH: &str = "20";
