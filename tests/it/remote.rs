@@ -55,7 +55,7 @@ async fn a_stack_of_another_stacksnap_is_snapshotted_restored_and_left_as_it_was
     ))
     .await;
     keystone.list_service("orchestration", &format!("{}/v1/%(project_id)s", app.url));
-    let there = There { app: &app, keystone: &keystone, http: Client::new() };
+    let there = There { app: &app, keystone: &keystone, http: Client::builder().build().unwrap() };
     let template = json!({"heat_template_version": "2018-08-31", "parameters": {"content": {"type": "string"}},
         "resources": {"value": {"type": "OS::Heat::Value", "properties": {"value": {"get_param": "content"}}}}});
     let made = json!({"stack_name": "over-there", "template": template, "parameters": {"content": "good"}});

@@ -3,6 +3,7 @@
 //! What Heat gives is typed as far as something is decided by it; templates, environments and files are handed on as they
 //! are. A stack is always asked for by name and id together, so no redirect is ever followed.
 
+mod paths;
 mod snapshots;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::session::{Session, below};
 
+pub use paths::Tree;
 pub use snapshots::Snapshot;
 
 /// Nested stacks are walked down so far; Heat's own `max_nested_stack_depth` is 5 by default.

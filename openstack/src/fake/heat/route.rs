@@ -62,11 +62,14 @@ pub(super) async fn answer(Shared(world): Shared<Arc<Mutex<State>>>, request: Re
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         let path: Vec<&str> = parts.uri.path().trim_start_matches("/v1/").split('/').collect();
-        let (of, user) = token.as_deref().map_or((None, ""), |token| {
-            let (of, user) = token.split_once(':').unwrap_or((token, "owner"));
-            (Some(of), user)
-        });
-        match of {
+        let (of, user) = match &state.cloud {
+            Some(cloud) => (cloud.project(&parts.headers), "owner"),
+            None => token.as_deref().map_or((None, ""), |token| {
+                let (of, user) = token.split_once(':').unwrap_or((token, "owner"));
+                (Some(of.to_owned()), user)
+            }),
+        };
+        match of.as_deref() {
             _ if trouble == Trouble::Broken => fault(StatusCode::INTERNAL_SERVER_ERROR, "RemoteError", ""),
             None => {
                 fault(StatusCode::UNAUTHORIZED, "Unauthorized", "The request you have made requires authentication.")

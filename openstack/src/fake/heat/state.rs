@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::cloud::Cloud;
 use super::{Asked, Trouble};
 
 #[derive(Debug)]
 pub(super) struct State {
+    /// What it is in; none: there are only values.
+    pub(super) cloud: Option<Cloud>,
     pub(super) stacks: BTreeMap<String, Stack>,
     pub(super) trouble: Trouble,
     /// How often a stack that is worked on is looked at before that has ended.
@@ -70,11 +73,16 @@ pub(super) struct Member {
     pub(super) reason: String,
     /// What a random string was made.
     pub(super) chance: String,
+    /// It names something that Heat did not make.
+    pub(super) external: bool,
+    /// Of a nested stack: what it holds.
+    pub(super) inner: Vec<Member>,
 }
 
 impl State {
     pub(super) fn new() -> Self {
         Self {
+            cloud: None,
             stacks: BTreeMap::new(),
             trouble: Trouble::None,
             looks: 2,
@@ -216,18 +224,36 @@ impl State {
         let wanted: Vec<String> =
             if action == "DELETE" { Vec::new() } else { stack.defined().map(|(name, _)| name.clone()).collect() };
         for gone in stack.members.iter().filter(|member| !wanted.contains(&member.name)) {
-            for status in ["IN_PROGRESS", "COMPLETE"] {
-                self.event_of(id, gone, "DELETE", status, "state changed");
+            self.event_of(id, gone, "DELETE", "IN_PROGRESS", "state changed");
+            if let Err(why) = self.remove_in_cloud(gone) {
+                let why = format!("BadRequest: resources.{}: {why}", gone.name);
+                self.event_of(id, gone, "DELETE", "FAILED", &why);
+                failed = Some(why);
+                continue;
             }
+            self.event_of(id, gone, "DELETE", "COMPLETE", "state changed");
             self.stacks.get_mut(id).unwrap().members.retain(|member| member.name != gone.name);
         }
         for name in wanted {
             let before = stack.members.iter().find(|member| member.name == name);
             let mut member = self.member(id, &name, before.map(|member| member.physical.clone()));
+            let held = before.map(|before| before.inner.clone()).unwrap_or_default();
+            let mut broken = None;
+            match self.inner(id, &member.kind, &held) {
+                Ok(inner) => member.inner = inner,
+                Err(why) => (member.inner, broken) = (held.clone(), Some(why)),
+            }
+            let same = |before: &Member| {
+                let names = |of: &[Member]| of.iter().map(|member| member.physical.clone()).collect::<Vec<_>>();
+                before.properties == member.properties && names(&held) == names(&member.inner) && broken.is_none()
+            };
             let does = match before {
                 None => "CREATE",
-                Some(before) if action == "UPDATE" && before.properties == member.properties => continue,
+                Some(before) if action == "UPDATE" && same(before) => continue,
                 Some(before) => {
+                    if action == "UPDATE" && before.properties != member.properties {
+                        broken = broken.or(self.change_in_cloud(&member).err());
+                    }
                     (member.created, member.chance) = (before.created.clone(), before.chance.clone());
                     if action != "UPDATE" {
                         member.updated.clone_from(&before.updated);
@@ -236,9 +262,11 @@ impl State {
                 }
             };
             self.event_of(id, &member, does, "IN_PROGRESS", "state changed");
-            let fails = member.kind == "OS::Heat::TestResource" && member.properties["fail"] == true;
-            let (status, reason) = if fails {
-                let why = format!("ValueError: resources.{name}: Test Resource failed {name}");
+            if member.kind == "OS::Heat::TestResource" && member.properties["fail"] == true {
+                broken = Some(format!("Test Resource failed {name}"));
+            }
+            let (status, reason) = if let Some(why) = broken {
+                let why = format!("ValueError: resources.{name}: {why}");
                 failed = Some(why.clone());
                 ("FAILED", why)
             } else {
@@ -257,19 +285,28 @@ impl State {
 
     /// A resource as the template has it, under the name that Heat gives it.
     fn member(&mut self, id: &str, name: &str, physical: Option<String>) -> Member {
+        let definition = self.stacks[id].template["resources"][name].clone();
+        self.new_member(id, name, &definition, physical)
+    }
+
+    /// The same by any definition; made in the cloud if there is none of it yet.
+    pub(super) fn new_member(&mut self, id: &str, name: &str, definition: &Value, physical: Option<String>) -> Member {
         let (end, chance, at) = (self.twelve(), self.twelve(), self.now());
         let stack = &self.stacks[id];
-        let definition = &stack.template["resources"][name];
+        let properties = stack.resolved(&definition["properties"]);
+        let physical = physical.or_else(|| self.make_in_cloud(&stack.project, definition, &properties));
         Member {
             name: name.to_owned(),
             kind: definition["type"].as_str().unwrap_or_default().to_owned(),
-            properties: stack.resolved(&definition["properties"]),
+            properties,
             physical: physical.unwrap_or_else(|| format!("{}-{name}-{end}", stack.name)),
             created: at.clone(),
             updated: at,
             status: "INIT_COMPLETE".to_owned(),
             reason: String::new(),
             chance: format!("{chance}{}", &chance[..4]),
+            external: definition["external_id"].is_string(),
+            inner: Vec::new(),
         }
     }
 
@@ -366,6 +403,9 @@ impl Stack {
     pub(super) fn take(&mut self, method: &str, body: &Value) {
         if let Some(template) = body.get("template") {
             self.template = template.clone();
+        }
+        if let (Some(files), Some(given)) = (self.files.as_object_mut(), body["files"].as_object()) {
+            files.extend(given.clone());
         }
         if method == "PUT" {
             self.parameters.clear();
