@@ -58,7 +58,8 @@ fn drivers(config: &Config) -> Registry {
         .directory_root
         .iter()
         .map(|root| directory::AllowedRoot { project: root.project.clone(), path: root.path.clone() });
-    let settings = directory::Settings { roots: roots.collect(), control: config.data_dir.join("control") };
+    let settings =
+        directory::Settings { roots: roots.collect(), control: config.data_dir.join("control"), own: config.own() };
     let connections = Connections::new(config.postgresql.clone());
     let drivers = Registry::default()
         .with(Arc::new(Directory::new(settings)))
