@@ -90,7 +90,26 @@ const BUILT_IN: &[Kind] = &[
 ];
 
 /// What a cloud's types take is what Heat's plugins of the same name take; nothing is made of it here.
-const CLOUD: &[Kind] = &[Kind {
+const CLOUD: &[Kind] = &[VOLUME, CONTAINER];
+
+const CONTAINER: Kind = Kind {
+    name: "OS::Swift::Container",
+    cut: CutKind::None,
+    quiesce: false,
+    external_id: Some("the name of a container, 1 to 256 bytes without a slash"),
+    external_id_ok: |name| (1..=256).contains(&name.len()) && !name.contains(['/', '\0']),
+    cloud: true,
+    properties: &[
+        ("PurgeOnDelete", Property::Any, Required::No),
+        ("X-Account-Meta", Property::Any, Required::No),
+        ("X-Container-Meta", Property::Any, Required::No),
+        ("X-Container-Read", Property::Any, Required::No),
+        ("X-Container-Write", Property::Any, Required::No),
+        ("name", Property::Any, Required::No),
+    ],
+};
+
+const VOLUME: Kind = Kind {
     name: "OS::Cinder::Volume",
     cut: CutKind::Durable,
     quiesce: false,
@@ -112,7 +131,7 @@ const CLOUD: &[Kind] = &[Kind {
         ("source_volid", Property::Any, Required::No),
         ("volume_type", Property::Any, Required::No),
     ],
-}];
+};
 
 impl From<&'static Native> for Kind {
     /// Its properties are checked by `native/`.

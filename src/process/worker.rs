@@ -10,6 +10,7 @@ use stacksnap_worker::drivers::directory::{self, Directory};
 use stacksnap_worker::drivers::native::Native;
 use stacksnap_worker::drivers::postgresql::Postgresql;
 use stacksnap_worker::drivers::postgresql::settings::Connections;
+use stacksnap_worker::drivers::swift::Container;
 use stacksnap_worker::housekeeping;
 use stacksnap_worker::slots::Counts;
 use stacksnap_worker::vault::PruneRules;
@@ -66,7 +67,7 @@ fn drivers(config: &Config) -> Registry {
     if !config.openstack.enabled {
         return drivers;
     }
-    drivers.with(Arc::new(Volume::new(cinder::Settings {
+    drivers.with(Arc::new(Container)).with(Arc::new(Volume::new(cinder::Settings {
         mode: config.cinder.mode,
         full_every: config.cinder.full_every,
         longest_wait: config.cinder.longest_wait,

@@ -24,7 +24,8 @@ for user, project, granted in (
         ('rita', 'demo', ('reader',)),
         ('stacksnap', 'service', ('admin', 'service')),
         ('heat', 'service', ('admin', 'service')),
-        ('cinder', 'service', ('admin', 'service'))):
+        ('cinder', 'service', ('admin', 'service')),
+        ('swift', 'service', ('admin', 'service'))):
     user = ensure(keystone.users, user, domain='default', password=SECRET)
     project = ensure(keystone.projects, project, domain='default')
     for role in granted:
@@ -36,7 +37,10 @@ keystone.roles.grant(roles['admin'], user=admin, domain=domain)
 
 for name, kind, url in (
         ('heat', 'orchestration', os.environ['ORCHESTRATION']),
-        ('cinder', 'block-storage', os.environ['CINDER'] + '/%(tenant_id)s')):
+        ('cinder', 'block-storage', os.environ['CINDER'] + '/%(tenant_id)s'),
+        ('swift', 'object-store', os.environ.get('SWIFT', '') + '/AUTH_%(tenant_id)s')):
+    if not url.startswith('http'):
+        continue
     service = next((one for one in keystone.services.list() if one.type == kind), None)
     service = service or keystone.services.create(name, type=kind)
     known = {one.interface: one for one in keystone.endpoints.list(service=service)}

@@ -6,7 +6,9 @@
 pub mod cinder;
 pub mod heat;
 mod keystone;
+pub mod swift;
 
 pub use cinder::Cinder;
 pub use heat::Heat;
 pub use keystone::Keystone;
+pub use swift::Swift;
