@@ -15,6 +15,7 @@
 //! - `heat.rs`: stacks, read and updated.
 //! - `cinder/`: volumes, snapshots and backups.
 //! - `swift/`: containers and objects.
+//! - `thing.rs`: whatever is one JSON object and has no data of its own.
 //! - `error.rs`: what went wrong, and whether trying again helps.
 //! - `fake/` (feature `fake`): a cloud with state to test against, which answers as the real services do.
 //!
@@ -36,6 +37,7 @@ mod request;
 mod session;
 mod stream;
 pub mod swift;
+pub mod thing;
 mod token;
 
 pub use cinder::Cinder;
@@ -51,6 +53,7 @@ pub use reqwest::{Method, StatusCode, Url};
 pub use session::{Session, Settings};
 pub use stream::Open;
 pub use swift::Swift;
+pub use thing::Things;
 pub use token::{Named, Token};
 
 #[cfg(test)]

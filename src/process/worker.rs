@@ -6,6 +6,7 @@ use std::time::Duration;
 use stacksnap_common::config::Config;
 use stacksnap_common::ids::WorkerId;
 use stacksnap_worker::drivers::cinder::{self, Volume};
+use stacksnap_worker::drivers::configuration::Configuration;
 use stacksnap_worker::drivers::directory::{self, Directory};
 use stacksnap_worker::drivers::native::Native;
 use stacksnap_worker::drivers::postgresql::Postgresql;
@@ -67,7 +68,7 @@ fn drivers(config: &Config) -> Registry {
     if !config.openstack.enabled {
         return drivers;
     }
-    drivers.with(Arc::new(Container)).with(Arc::new(Volume::new(cinder::Settings {
+    drivers.with(Arc::new(Configuration)).with(Arc::new(Container)).with(Arc::new(Volume::new(cinder::Settings {
         mode: config.cinder.mode,
         full_every: config.cinder.full_every,
         longest_wait: config.cinder.longest_wait,

@@ -16,4 +16,5 @@ mod operator;
 mod several;
 mod stacks;
 mod support;
+mod swift;
 mod workers;

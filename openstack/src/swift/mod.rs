@@ -37,11 +37,13 @@ impl Swift {
         Self { session }
     }
 
-    /// Of a container, or of an object in it. The two names are one part of the URL: an object named `..` would else lead
-    /// out of its container. Swift takes a slash that is escaped for a slash.
+    /// Of a container, or of an object in it. The two names are one part of the URL, with its slashes escaped: an object named
+    /// `..` would else lead out of its container. Swift takes a slash that is escaped for a slash.
     async fn request(&self, method: Method, container: &str, object: Option<&str>) -> Result<Request, Error> {
-        let path = object.map_or_else(|| container.to_owned(), |object| format!("{container}/{object}"));
-        self.session.request(method, SERVICE, &[&path]).await.map(Request::repeatable)
+        let mut url = self.session.endpoint(SERVICE).await?;
+        let name = object.map_or_else(|| container.to_owned(), |object| format!("{container}/{object}"));
+        url.set_path(&format!("{}/{}", url.path().trim_end_matches('/'), escaped(&name)));
+        Ok(Request::new(method, url).repeatable())
     }
 
     async fn send(&self, request: Request) -> Result<Reply, Error> {
@@ -55,6 +57,18 @@ impl Swift {
             answer => answer.map(drop),
         }
     }
+}
+
+/// All but what no URL's parser has an opinion about: tabs and line ends in a path are dropped by some.
+fn escaped(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len() + 16);
+    for byte in name.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => escaped.push(char::from(byte)),
+            byte => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
 }
 
 /// What was to be done only if the object is as it was said to be (`If-Match`) was not done.

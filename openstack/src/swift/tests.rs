@@ -108,7 +108,7 @@ async fn bytes_go_up_and_come_down_as_streams() {
     let Cloud { keystone, fake, swift } = &cloud().await;
     fake.put_container("demo-id", "c", &[]);
     let content: Vec<u8> = (0..200_000_u32).map(|number| (number % 251) as u8).collect();
-    for name in ["plain", "a/b c", "../x", "..", ".", "%41", "ü?#&", "//"] {
+    for name in ["plain", "a/b c", "../x", "..", ".", "%41", "ü?#&", "//", "\n", "a\tb\r\n", " "] {
         put(swift, name, &content, &[("x-object-meta-a", "1"), ("content-type", "text/x")]).await.unwrap();
         assert_eq!(read(swift, name, None, 0).await.unwrap(), content, "{name}");
         assert_eq!(fake.content("demo-id", "c", name).unwrap(), content, "{name}");

@@ -30,6 +30,8 @@ pub(super) enum Doing {
     Adjust(Kept, Vec<String>),
     Remove,
     Nothing,
+    /// The listing shows it, and it is not there: deleted a moment ago, or its time is over.
+    Absent,
     /// It was to be removed by Swift itself before now, and is not made again.
     Expired,
 }
@@ -178,7 +180,7 @@ impl Run<'_> {
         let (calls, container, name) = (self.calls.clone(), section.container.clone(), listed.name);
         self.push(async move {
             let there = calls.find(calls.swift.object(&container, &name)).await?.is_some();
-            let doing = if there { Doing::Remove } else { Doing::Nothing };
+            let doing = if there { Doing::Remove } else { Doing::Absent };
             Ok(Compared { container, name, doing })
         })
     }

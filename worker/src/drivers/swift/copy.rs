@@ -2,6 +2,8 @@
 //! since it was read, the copy is of one moment. If something has, what changed is read again; a container that does not
 //! come to rest is copied as it was met, and what changed is named.
 
+use std::sync::Arc;
+
 use stacksnap_common::types::{Artifact, Consistency};
 
 use super::call::Calls;
@@ -11,7 +13,6 @@ use super::source::Source;
 use super::summary::Summary;
 use crate::driver::{Error, Outcome};
 use crate::vault::{EntryId, Label, Vault, Work};
-use std::sync::Arc;
 
 /// How often it is read.
 const PASSES: usize = 3;
@@ -47,7 +48,7 @@ pub(super) async fn copy(calls: &Calls) -> Result<Outcome<Artifact>, Error> {
         added += stored.bytes_added;
         stored.bytes_added = added;
         let now = calls.target().await?;
-        let mut changed = changes(calls, &vault, &stored.entry, &name).await?;
+        let (mut changed, notes) = changes(calls, &vault, &stored.entry, &name).await?;
         let differ = own.headers.differ(&now.headers);
         if !differ.is_empty() {
             changed.push(format!("the container's headers ({})", differ.join(", ")));
@@ -58,6 +59,7 @@ pub(super) async fn copy(calls: &Calls) -> Result<Outcome<Artifact>, Error> {
             let level = if changed.is_empty() { Consistency::Crash } else { Consistency::None };
             let mut warnings: Vec<_> =
                 changed.iter().map(|what| format!("it changed while it was copied: {what}")).collect();
+            warnings.extend(notes);
             warnings.extend(older_versions(&own.headers));
             return Ok(Outcome::Done(kept::artifact(ctx, &name, stored, level, warnings)?));
         }
@@ -70,7 +72,12 @@ pub(super) async fn copy(calls: &Calls) -> Result<Outcome<Artifact>, Error> {
 }
 
 /// What is not as it was copied: what a restore would do now.
-async fn changes(calls: &Calls, vault: &Vault, entry: &EntryId, name: &str) -> Result<Vec<String>, Error> {
+async fn changes(
+    calls: &Calls,
+    vault: &Vault,
+    entry: &EntryId,
+    name: &str,
+) -> Result<(Vec<String>, Vec<String>), Error> {
     let (tree, name) = (vault.open_tree(entry).await?, name.to_owned());
     calls
         .on_thread(move |calls| {
@@ -79,7 +86,7 @@ async fn changes(calls: &Calls, vault: &Vault, entry: &EntryId, name: &str) -> R
                 summary.add(&compared);
                 Ok(())
             })?;
-            Ok(summary.sample().to_vec())
+            Ok(summary.into_lines())
         })
         .await
 }

@@ -152,7 +152,7 @@ impl<'a> Recorded<'a> {
         compare(self.calls, self.tree, self.name, which, &mut |compared| {
             summary.add(&compared);
             self.pass_over(&compared);
-            if matches!(compared.doing, Doing::Nothing | Doing::Expired) {
+            if matches!(compared.doing, Doing::Nothing | Doing::Absent | Doing::Expired) {
                 return Ok(());
             }
             if writes.is_full() {

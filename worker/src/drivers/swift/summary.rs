@@ -38,6 +38,12 @@ impl Summary {
                 preview.unchanged += 1;
                 return;
             }
+            Doing::Absent => {
+                if preview.notes.len() < SAMPLE as usize {
+                    preview.notes.push(format!("{} is in the listing and is not there", compared.name));
+                }
+                return;
+            }
             Doing::Expired => {
                 self.expired += 1;
                 return;
@@ -68,8 +74,9 @@ impl Summary {
         self.preview.notes.push(note);
     }
 
-    pub(super) fn sample(&self) -> &[String] {
-        &self.preview.sample
+    /// What would be done, and what is worth a word.
+    pub(super) fn into_lines(self) -> (Vec<String>, Vec<String>) {
+        (self.preview.sample, self.preview.notes)
     }
 
     pub(super) fn preview(mut self) -> Preview {

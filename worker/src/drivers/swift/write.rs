@@ -23,7 +23,7 @@ const EMPTY: &str = "d41d8cd98f00b204e9800998ecf8427e";
 pub(super) async fn write(calls: &Calls, tree: &Tree, compared: &Compared) -> Result<Result<(), Cloud>, Error> {
     let Compared { container, name, doing } = compared;
     let done = match doing {
-        Doing::Nothing | Doing::Expired => return Ok(Ok(())),
+        Doing::Nothing | Doing::Absent | Doing::Expired => return Ok(Ok(())),
         Doing::Remove => calls.raw(calls.swift.delete_object(container, name)).await?,
         Doing::Adjust(kept, _) => calls.raw(calls.swift.set_object(container, name, &kept.facts.headers)).await?,
         Doing::Make(kept) | Doing::Replace(kept) if kept.facts.is_slo() => {
