@@ -122,12 +122,13 @@ impl Session {
 
     /// Sends a request with our token; with a new one, once, if that is not accepted.
     pub async fn send(&self, request: Request) -> Result<Reply, Error> {
-        let (first, issued) = self.carrying_token(request.clone()).await?;
-        match self.http().send(first).await {
-            Err(error) if self.may_renew(&error, issued).await => {
-                self.http().send(self.carrying_token(request).await?.0).await
+        let mut renewed = false;
+        loop {
+            let (carrying, issued) = self.carrying_token(request.clone()).await?;
+            match self.http().send(carrying).await {
+                Err(error) if !renewed && self.may_renew(&error, issued).await => renewed = true,
+                answer => return answer,
             }
-            answer => answer,
         }
     }
 

@@ -47,12 +47,13 @@ impl Open {
 impl Session {
     /// Sends a question and leaves its answer's body to be read. Errors are as those of [`Session::send`].
     pub async fn open(&self, request: Request) -> Result<Open, Error> {
-        let (first, issued) = self.carrying_token(request.clone()).await?;
-        match self.http().open(first).await {
-            Err(error) if self.may_renew(&error, issued).await => {
-                self.http().open(self.carrying_token(request).await?.0).await
+        let mut renewed = false;
+        loop {
+            let (carrying, issued) = self.carrying_token(request.clone()).await?;
+            match self.http().open(carrying).await {
+                Err(error) if !renewed && self.may_renew(&error, issued).await => renewed = true,
+                answer => return answer,
             }
-            answer => answer,
         }
     }
 
@@ -68,12 +69,13 @@ impl Session {
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
     {
-        let (first, issued) = self.carrying_token(request.clone()).await?;
-        match self.http().pour(first, length, &mut body).await {
-            Err(error) if self.may_renew(&error, issued).await => {
-                self.http().pour(self.carrying_token(request).await?.0, length, &mut body).await
+        let mut renewed = false;
+        loop {
+            let (carrying, issued) = self.carrying_token(request.clone()).await?;
+            match self.http().pour(carrying, length, &mut body).await {
+                Err(error) if !renewed && self.may_renew(&error, issued).await => renewed = true,
+                answer => return answer,
             }
-            answer => answer,
         }
     }
 }

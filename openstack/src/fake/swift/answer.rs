@@ -9,7 +9,7 @@ use md5::{Digest, Md5};
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
+    pub(super) headers: Box<HeaderMap>,
     pub(super) body: Bytes,
 }
 
@@ -23,7 +23,7 @@ pub fn md5(bytes: &[u8]) -> String {
 impl Answer {
     pub(super) fn new(status: StatusCode, content_type: &str, body: impl Into<Bytes>) -> Self {
         let body = body.into();
-        Self { status, headers: HeaderMap::new(), body }.with("content-type", content_type)
+        Self { status, headers: Box::default(), body }.with("content-type", content_type)
     }
 
     /// With the page that swob has for the status.

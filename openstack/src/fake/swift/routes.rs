@@ -138,7 +138,7 @@ fn sent(answer: Answer, world: &World, pace: Duration) -> Response {
         Response::new(Body::from(body))
     };
     *response.status_mut() = status;
-    response.headers_mut().extend(headers);
+    response.headers_mut().extend(*headers);
     // 204 has none, though Swift's container servers say 0.
     if status != StatusCode::NO_CONTENT {
         response.headers_mut().entry(CONTENT_LENGTH).or_insert(length);
@@ -156,7 +156,7 @@ fn halved(answer: Answer) -> Response {
     let begun = futures_util::stream::iter([Ok(half), Err(std::io::Error::other("the connection is gone"))]);
     let mut response = Response::new(Body::from_stream(begun));
     *response.status_mut() = answer.status;
-    response.headers_mut().extend(answer.headers);
+    response.headers_mut().extend(*answer.headers);
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(answer.body.len().max(1)));
     response
 }

@@ -61,7 +61,11 @@ impl Calls {
     }
 
     pub(super) async fn pause(&self, length: Duration) -> Result<(), Error> {
-        self.ask(async { Ok::<_, Cloud>(tokio::time::sleep(length).await) }).await
+        self.ask(async {
+            tokio::time::sleep(length).await;
+            Ok(())
+        })
+        .await
     }
 
     /// For a thread that may block.
