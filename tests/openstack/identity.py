@@ -1,4 +1,4 @@
-"""Projects, users, roles and the catalogue's orchestration and block storage; what `up` says of them. Safe to run again."""
+"""Projects, users, roles and the catalogue; what `up` says of them. Safe to run again."""
 import os
 
 from keystoneauth1 import session
@@ -25,6 +25,9 @@ for user, project, granted in (
         ('stacksnap', 'service', ('admin', 'service')),
         ('heat', 'service', ('admin', 'service')),
         ('cinder', 'service', ('admin', 'service')),
+        ('glance', 'service', ('admin', 'service')),
+        ('placement', 'service', ('admin', 'service')),
+        ('nova', 'service', ('admin', 'service')),
         ('swift', 'service', ('admin', 'service'))):
     user = ensure(keystone.users, user, domain='default', password=SECRET)
     project = ensure(keystone.projects, project, domain='default')
@@ -38,8 +41,12 @@ keystone.roles.grant(roles['admin'], user=admin, domain=domain)
 for name, kind, url in (
         ('heat', 'orchestration', os.environ['ORCHESTRATION']),
         ('cinder', 'block-storage', os.environ['CINDER'] + '/%(tenant_id)s'),
-        ('swift', 'object-store', os.environ.get('SWIFT', '') + '/AUTH_%(tenant_id)s')):
-    if not url.startswith('http'):
+        ('glance', 'image', os.environ.get('GLANCE')),
+        ('placement', 'placement', os.environ.get('PLACEMENT')),
+        ('nova', 'compute', os.environ.get('NOVA')),
+        ('neutron', 'network', os.environ.get('NETWORK')),
+        ('swift', 'object-store', os.environ.get('SWIFT') and os.environ['SWIFT'] + '/AUTH_%(tenant_id)s')):
+    if not url:
         continue
     service = next((one for one in keystone.services.list() if one.type == kind), None)
     service = service or keystone.services.create(name, type=kind)
