@@ -71,6 +71,8 @@ def shown(container):
         headers = sorted((key.lower(), value) for key, value in answer.headers.items()
                          if key.lower() in KEPT or key.lower().startswith('x-object-meta-'))
         kind = [itself.headers.get(key) for key in ('x-object-manifest', 'x-static-large-object', 'x-symlink-target')]
+        # Where Swift keeps versions, an object is a link to its newest one.
+        kind = [None if '?version-id=' in (it or '') else it for it in kind]
         found[one['name']] = (hashlib.sha256(answer.content).hexdigest(), headers, kind)
     return found
 

@@ -1,7 +1,8 @@
 //! Objects.
 //!
 //! Every request is for the object itself (`multipart-manifest=get`, `symlink=get`): of a manifest that is the manifest, and
-//! of a symbolic link the link, not what either stands for.
+//! of a symbolic link the link, not what either stands for. But where a container keeps versions (`X-Versions-Enabled`),
+//! each object is a link to its newest version, which is Swift's own way to keep it: there the version is asked for.
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -73,6 +74,12 @@ impl Object {
     }
 }
 
+/// Whether an answer is of a link to an object's newest version.
+fn is_to_version(headers: &HeaderMap) -> bool {
+    let target = headers.get("x-symlink-target").and_then(|target| target.to_str().ok());
+    target.is_some_and(|target| target.contains("?version-id="))
+}
+
 /// Where the segments of a dynamic large object are.
 pub fn dlo(headers: &Headers) -> Option<(String, String)> {
     let place = unescape(headers.get("x-object-manifest")?);
@@ -100,23 +107,27 @@ fn unescape(text: &str) -> String {
 }
 
 impl Swift {
-    async fn itself(&self, method: Method, container: &str, name: &str) -> Result<Request, Error> {
-        let request = self.request(method, container, Some(name)).await?;
-        Ok(request.query("multipart-manifest", "get").query("symlink", "get"))
+    /// `link`: of a link, the link.
+    async fn itself(&self, method: Method, container: &str, name: &str, link: bool) -> Result<Request, Error> {
+        let request = self.request(method, container, Some(name)).await?.query("multipart-manifest", "get");
+        Ok(if link { request.query("symlink", "get") } else { request })
     }
 
     pub async fn object(&self, container: &str, name: &str) -> Result<Object, Error> {
-        let reply = self.send(self.itself(Method::HEAD, container, name).await?).await?;
+        let mut reply = self.send(self.itself(Method::HEAD, container, name, true).await?).await?;
+        if is_to_version(&reply.headers) {
+            reply = self.send(self.itself(Method::HEAD, container, name, false).await?).await?;
+        }
         Ok(Object::of(&reply.headers))
     }
 
     /// A large object as a whole: what its segments are together.
     pub async fn large_object(&self, container: &str, name: &str) -> Result<Object, Error> {
-        let request = self.request(Method::HEAD, container, Some(name)).await?.query("symlink", "get");
+        let request = self.request(Method::HEAD, container, Some(name)).await?;
         Ok(Object::of(&self.send(request).await?.headers))
     }
 
-    /// What it is, and its bytes from `from` on, to be read. `etag`: only if it is the one with this.
+    /// What it is, and its bytes from `from` on, to be read. `etag`: only if it is the one with this, and no link.
     pub async fn open_object(
         &self,
         container: &str,
@@ -124,20 +135,26 @@ impl Swift {
         etag: Option<&str>,
         from: u64,
     ) -> Result<(Object, Open), Error> {
-        let mut request = self.itself(Method::GET, container, name).await?;
-        if let Some(etag) = etag {
-            request = request.header(IF_MATCH, value(etag)?);
+        let mut link = etag.is_none();
+        loop {
+            let mut request = self.itself(Method::GET, container, name, link).await?;
+            if let Some(etag) = etag {
+                request = request.header(IF_MATCH, value(etag)?);
+            }
+            if from > 0 {
+                request = request.header(RANGE, value(&format!("bytes={from}-"))?);
+            }
+            let open = self.session.open(request).await?;
+            if !link || !is_to_version(&open.headers) {
+                return Ok((Object::of(&open.headers), open));
+            }
+            link = false;
         }
-        if from > 0 {
-            request = request.header(RANGE, value(&format!("bytes={from}-"))?);
-        }
-        let open = self.session.open(request).await?;
-        Ok((Object::of(&open.headers), open))
     }
 
     /// The parts of a static large object.
     pub async fn segments(&self, container: &str, name: &str) -> Result<Vec<Segment>, Error> {
-        let request = self.itself(Method::GET, container, name).await?.query("format", "raw");
+        let request = self.itself(Method::GET, container, name, false).await?.query("format", "raw");
         let reply: Reply = self.send(request).await?;
         reply.json()
     }

@@ -138,6 +138,18 @@ async fn bytes_go_up_and_come_down_as_streams() {
 }
 
 #[tokio::test]
+async fn an_object_of_a_container_with_versions_is_its_newest_version() {
+    let Cloud { swift, .. } = &cloud().await;
+    swift.make_container("c", &headers(&[("x-versions-enabled", "true")])).await.unwrap();
+    put(swift, "o", b"newest", &[("x-object-meta-a", "1")]).await.unwrap();
+    let object = swift.object("c", "o").await.unwrap();
+    assert_eq!((object.bytes, object.headers.get("x-object-meta-a")), (6, Some("1")));
+    assert_eq!(object.headers.get("x-symlink-target"), None);
+    assert_eq!(read(swift, "o", None, 0).await.unwrap(), b"newest");
+    assert_eq!(read(swift, "o", Some(&object.etag), 2).await.unwrap(), b"west");
+}
+
+#[tokio::test]
 async fn large_objects_are_manifests_and_what_they_stand_for() {
     let Cloud { fake, swift, .. } = &cloud().await;
     fake.put_container("demo-id", "c", &[]);

@@ -125,6 +125,9 @@ fn entry(name: &str, object: &Object) -> Value {
         "content_type": object.text("content-type"),
         "last_modified": object.changed.iso(),
     });
+    if object.version.is_some() {
+        entry["version_symlink"] = true.into();
+    }
     if object.segments.is_some() {
         entry["slo_etag"] = format!("\"{}\"", object.slo_etag()).into();
     }
@@ -142,7 +145,7 @@ fn set(container: &mut Container, given: &Given<'_>) -> Result<()> {
     if set("x-versions-location") && set("x-history-location") {
         return Err(Answer::text(
             StatusCode::BAD_REQUEST,
-            "Only one of X-Versions-Location or X-History-Location may be specified",
+            "Only one of x-versions-location or x-history-location may be specified",
         ));
     }
     for (name, value) in new {
@@ -160,8 +163,14 @@ fn set(container: &mut Container, given: &Given<'_>) -> Result<()> {
                 "x-history-location" => drop(container.headers.remove("x-versions-location")),
                 _ => {}
             }
+            let value = if name == "x-versions-enabled" { title(&value) } else { value };
             container.headers.insert(name, value);
         }
     }
     Ok(())
+}
+
+/// `True`, as Python writes it.
+fn title(truth: &[u8]) -> Vec<u8> {
+    if truth.eq_ignore_ascii_case(b"true") { b"True".to_vec() } else { b"False".to_vec() }
 }

@@ -78,6 +78,9 @@ impl State {
         let now = self.now();
         let mut object = Object::new(now, given.body.clone(), std::iter::empty());
         object.headers.extend(headers);
+        let enabled =
+            |container: &super::state::Container| container.text("x-versions-enabled").as_deref() == Some("True");
+        object.version = self.look(given.project, given.container).filter(|it| enabled(it)).map(|_| now.timestamp());
         let objects = &mut self.container(given.project, given.container).ok_or_else(|| page(404))?.objects;
         objects.insert(name.to_owned(), object);
         Ok(page(201).with("etag", etag).with("last-modified", now.http()))

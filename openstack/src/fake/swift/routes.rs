@@ -27,6 +27,8 @@ struct World {
 pub(super) struct Given<'a> {
     pub(super) project: &'a str,
     pub(super) container: &'a str,
+    /// Empty: the container is asked for.
+    pub(super) object: &'a str,
     pub(super) query: &'a BTreeMap<String, String>,
     pub(super) headers: &'a HeaderMap,
     pub(super) body: Bytes,
@@ -88,7 +90,8 @@ async fn answer(
         return sent(page(411), &world, Duration::ZERO);
     }
     let Some(body) = whole(body, pace).await else { return sent(page(499), &world, Duration::ZERO) };
-    let given = Given { project: &project, container, query: &query, headers: &head.headers, body };
+    let named = object.unwrap_or_default();
+    let given = Given { project: &project, container, object: named, query: &query, headers: &head.headers, body };
     let (found, broken) = {
         let mut state = world.state.lock().unwrap();
         let found = match object {

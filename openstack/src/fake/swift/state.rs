@@ -44,6 +44,8 @@ pub struct Object {
     pub headers: BTreeMap<String, Vec<u8>>,
     /// Of a static large object; its `content` is the manifest.
     pub(super) segments: Option<Vec<Segment>>,
+    /// Where its container keeps versions, the object is a link to this one.
+    pub(super) version: Option<String>,
     pub(super) written: Moment,
     /// Content or metadata, whichever is the later.
     pub(super) changed: Moment,
@@ -55,6 +57,7 @@ pub(super) struct Segment {
     pub(super) container: String,
     pub(super) name: String,
     pub(super) etag: String,
+    /// Of the whole object.
     pub(super) bytes: usize,
     pub(super) content_type: String,
     pub(super) range: Option<String>,
@@ -63,6 +66,12 @@ pub(super) struct Segment {
 }
 
 impl Segment {
+    /// Of the part that its range names.
+    fn taken(&self) -> usize {
+        let range = self.range.as_deref().and_then(|range| range.split_once('-'));
+        range.map_or(self.bytes, |(first, last)| last.parse::<usize>().unwrap() + 1 - first.parse::<usize>().unwrap())
+    }
+
     pub(super) fn show(&self) -> String {
         format!("/{}/{} {} {}", self.container, self.name, self.etag, self.range.as_deref().unwrap_or_default())
     }
@@ -116,7 +125,7 @@ impl Object {
     pub(super) fn new<'a>(now: Moment, content: Bytes, given: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mut headers = headers(given);
         headers.entry("content-type".to_owned()).or_insert_with(|| b"application/octet-stream".to_vec());
-        Self { content, headers, segments: None, written: now, changed: now }
+        Self { content, headers, segments: None, version: None, written: now, changed: now }
     }
 
     pub(super) fn text(&self, name: &str) -> Option<String> {
@@ -128,7 +137,7 @@ impl Object {
     }
 
     pub(super) fn listed_bytes(&self) -> usize {
-        self.segments.as_ref().map_or(self.content.len(), |segments| segments.iter().map(|segment| segment.bytes).sum())
+        self.segments.as_ref().map_or(self.content.len(), |segments| segments.iter().map(Segment::taken).sum())
     }
 
     pub(super) fn has_expired(&self, now: Moment) -> bool {

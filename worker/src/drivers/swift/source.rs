@@ -94,7 +94,7 @@ impl Source {
         if let Some(kept) = kept {
             return Ok((container, kept));
         }
-        let etag = (!facts.is_slo()).then_some(facts.etag.as_str());
+        let etag = (!facts.comes_late()).then_some(facts.etag.as_str());
         let again = self.calls.block(fetch::fetch(&self.calls, &container, &facts.name, etag))?;
         match again {
             Some(again) if again.facts == facts => Ok((container, again)),

@@ -141,6 +141,32 @@ async fn old_versions_and_quotas_are_out_of_the_way_while_objects_are_written() 
     }
 }
 
+/// Each object is a link to its newest version there: what is kept is the object.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_keeps_versions_by_itself_comes_back_without_the_old_ones() {
+    let lab = Lab::start().await;
+    lab.swift.change_container(PROJECT, NAME, |headers| {
+        headers.insert("x-versions-enabled".to_owned(), b"True".to_vec());
+    });
+    let calls = crate::drivers::swift::call::Calls::open(&lab.ctx(Lab::step())).await.unwrap();
+    let put = async |name: &str, content: &'static [u8]| {
+        let etag = stacksnap_openstack::fake::swift::md5(content);
+        let body = || futures_util::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::from_static(content))]);
+        let headers = Default::default();
+        calls.swift.put_object(NAME, name, &headers, (content.len() as u64, &etag), body).await.unwrap();
+    };
+    put("one", b"1").await;
+    put("two", b"22").await;
+    let before = lab.shown();
+    let artifact = lab.copy().await.unwrap();
+    assert_eq!((artifact.bytes, artifact.files), (3, 2));
+    assert!(artifact.warnings[0].contains("older versions of objects are not copied"));
+    put("one", b"x").await;
+    lab.swift.remove(PROJECT, NAME, "two");
+    lab.restore(&artifact).await.unwrap();
+    assert_eq!(lab.shown(), before);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changes_while_it_is_copied_is_read_again_or_named() {
     let lab = Lab::start().await;
