@@ -6,7 +6,7 @@
 
 use axum::http::HeaderMap;
 use stacksnap_common::heat::{Begin, Grant};
-use stacksnap_common::ids::{SnapshotId, StackId};
+use stacksnap_common::ids::{ProjectId, SnapshotId, StackId};
 use stacksnap_common::record::Status;
 use stacksnap_common::store;
 
@@ -64,8 +64,12 @@ impl Heat {
                 let grant = if cloud { self.grant(api, caller, headers).await? } else { None };
                 return Ok(Ready { stack, heat: None, grant });
             }
-            Begins::Plan | Begins::StackDelete => {
+            Begins::StackDelete => {
                 self.stack(project, path, headers).await?;
+                (None, Vec::new())
+            }
+            Begins::Plan => {
+                self.look(api, project, path, headers).await?;
                 (None, Vec::new())
             }
             Begins::Snapshot | Begins::Restore(_) => {
@@ -84,6 +88,18 @@ impl Heat {
         };
         let grant = self.grant(api, caller, headers).await?;
         Ok(Ready { stack, heat: Some(Begin { guard, captured }), grant })
+    }
+
+    /// A plan compares with what the stack has now, as far as that stands still.
+    async fn look(&self, api: &Api, project: &ProjectId, path: &StackPath, headers: &HeaderMap) -> Result<(), Fault> {
+        if super::read::seen(&self.stack(project, path, headers).await?).in_progress() {
+            return Ok(());
+        }
+        let found = self.read(api, project, path, headers).await?;
+        match api.store.mirror(project, &found.mirror).await {
+            Ok(_) | Err(store::Error::Busy { .. }) => Ok(()),
+            Err(error) => Err(path.fault(error)),
+        }
     }
 
     async fn grant(&self, api: &Api, caller: &Caller, headers: &HeaderMap) -> Result<Option<Grant>, Fault> {

@@ -22,6 +22,11 @@ pub(super) fn captured(nodes: &[Node], template: &Value, has_driver: impl Fn(&st
     let mut captured = Vec::new();
     for node in nodes {
         let kind = node.resource.kind.as_str();
+        if never_made(&node.status) {
+            let why = format!("Heat has not made it ({})", node.status);
+            captured.push(Artifact { inline: true, ..Artifact::unprotected(&node.resource, nobody(), 0, why) });
+            continue;
+        }
         let Some(captures) = Captures::of(kind, node.has_members) else { continue };
         if captures == Captures::Configuration && has_driver(kind) {
             continue;
@@ -30,8 +35,7 @@ pub(super) fn captured(nodes: &[Node], template: &Value, has_driver: impl Fn(&st
             attributes if attributes.to_string().len() <= LONGEST && secrets.spare(node) => attributes.clone(),
             _ => Value::Null,
         };
-        let nobody = StepId { operation: OperationId(uuid::Uuid::nil()), stage: 0, index: 0 };
-        let mut artifact = Artifact::unprotected(&node.resource, nobody, 0, "");
+        let mut artifact = Artifact::unprotected(&node.resource, nobody(), 0, "");
         artifact.protected = captures.protects();
         artifact.why =
             (!artifact.protected).then(|| "its value was made by chance: if it is gone, another is made".to_owned());
@@ -41,6 +45,15 @@ pub(super) fn captured(nodes: &[Node], template: &Value, has_driver: impl Fn(&st
         captured.push(artifact);
     }
     captured
+}
+
+fn nobody() -> StepId {
+    StepId { operation: OperationId(uuid::Uuid::nil()), stage: 0, index: 0 }
+}
+
+/// Of a stack whose creation failed: there is nothing of it, or only the half. Heat itself calls such a one protected.
+fn never_made(status: &str) -> bool {
+    status == "CREATE_FAILED" || status.starts_with("INIT_")
 }
 
 /// The hidden parameters of a template, and where their values may have come to.
@@ -111,6 +124,17 @@ mod tests {
         );
         assert!(found.iter().all(|artifact| artifact.inline && artifact.made_by().is_empty()));
         assert_eq!(found[0].data["attributes"], json!({"output": "t1"}));
+    }
+
+    #[test]
+    fn what_heat_has_not_made_is_not_protected_whatever_it_is() {
+        let mut nodes = walk(&listed(), &json!({})).unwrap();
+        nodes.retain(|node| ["t1", "g.1.vol"].contains(&node.resource.name.as_str()));
+        (nodes[0].status, nodes[1].status) = ("CREATE_FAILED".to_owned(), "INIT_COMPLETE".to_owned());
+        let found = captured(&nodes, &json!({}), |_| true);
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|artifact| !artifact.protected && artifact.inline));
+        assert!(found[0].why.as_deref().unwrap().contains("CREATE_FAILED"));
     }
 
     #[test]

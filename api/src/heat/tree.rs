@@ -25,14 +25,9 @@ pub(super) struct Node {
 
 /// `template`: the stack's own.
 pub(super) fn walk(listed: &[heat::Resource], template: &Value) -> Result<Vec<Node>, String> {
-    let holders: BTreeMap<&str, usize> =
-        listed.iter().enumerate().filter_map(|(at, resource)| Some((resource.link("nested")?, at))).collect();
-    let holder = |at: usize| listed[at].link("stack").and_then(|stack| holders.get(stack)).copied();
-    let mut paths = Vec::with_capacity(listed.len());
-    for at in 0..listed.len() {
-        paths.push(path(at, listed, &holder));
-    }
-    let names = names(&paths)?;
+    let tree = heat::Tree::new(listed);
+    let holder = |at: usize| tree.holder(at);
+    let names = names(&tree.paths())?;
     let by_place: BTreeMap<(Option<usize>, &str), usize> =
         listed.iter().enumerate().map(|(at, resource)| ((holder(at), resource.resource_name.as_str()), at)).collect();
     let mut needs: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); listed.len()];
@@ -79,34 +74,10 @@ pub(super) fn walk(listed: &[heat::Resource], template: &Value) -> Result<Vec<No
         .collect())
 }
 
-fn path(at: usize, listed: &[heat::Resource], holder: &dyn Fn(usize) -> Option<usize>) -> String {
-    let mut parts = vec![listed[at].resource_name.as_str()];
-    let mut at = at;
-    // No deeper than there are resources: what Heat says may be no tree.
-    for _ in 0..listed.len() {
-        let Some(above) = holder(at) else { break };
-        parts.push(&listed[above].resource_name);
-        at = above;
-    }
-    parts.reverse();
-    parts.join(".")
-}
-
-/// Paths as names: short enough, and no two the same (a resource's own name may hold a dot).
+/// Paths as names: short enough.
 fn names(paths: &[String]) -> Result<Vec<ResourceName>, String> {
-    let mut used = BTreeSet::new();
-    paths
-        .iter()
-        .map(|path| {
-            let mut name = path.clone();
-            let mut more = 1;
-            while !used.insert(name.clone()) {
-                more += 1;
-                name = format!("{path}~{more}");
-            }
-            name.parse().map_err(|error: stacksnap_common::ids::Invalid| error.to_string())
-        })
-        .collect()
+    let parsed = paths.iter().map(|path| path.parse());
+    parsed.collect::<Result<_, _>>().map_err(|error: stacksnap_common::ids::Invalid| error.to_string())
 }
 
 /// Those that the template gives as they are; what functions give is only known to Heat.
@@ -211,10 +182,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn names_never_meet() {
-        let paths = ["a.b".to_owned(), "a.b".to_owned(), "a.b~2".to_owned()];
-        let names = names(&paths).unwrap();
-        assert_eq!(names.iter().map(ResourceName::as_str).collect::<Vec<_>>(), ["a.b", "a.b~2", "a.b~2~2"]);
+    fn a_path_that_is_too_long_is_no_name() {
         assert!(super::names(&["x".repeat(300)]).is_err());
     }
 

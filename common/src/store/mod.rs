@@ -9,7 +9,7 @@
 //! - `stacks.rs`, `update.rs`, `actions.rs`, `abandon.rs`, `snapshots.rs`, `cancel.rs`: the requests.
 //! - `claim.rs`, `finish.rs`: a worker takes a step, keeps it, ends it.
 //! - `planning.rs`: which steps an operation has; `shadow.rs`: stacks of a real Heat: shadows, holds, grants;
-//!   `inherit.rs`: one that was abandoned comes back.
+//!   `members.rs`: where its resources are; `inherit.rs`: one that was abandoned comes back.
 //! - `advance.rs`, `prepare.rs`, `verdict.rs`, `settle.rs`: what follows when a stage, or the whole, has ended.
 //! - `looks.rs`: what the timers' pump asks and changes; `handed.rs`: what this process hands to its own.
 //! - `read.rs`: what callers see. `rebuild.rs`: an empty store again from the vaults' manifests.
@@ -34,6 +34,7 @@ pub mod housekeeping;
 mod inherit;
 pub mod keys;
 pub mod looks;
+mod members;
 #[cfg(feature = "contract")]
 pub mod model;
 mod planning;

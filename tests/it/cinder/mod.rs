@@ -1,5 +1,6 @@
 //! Volumes of a cloud, end to end: the binary, its embedded default, and a Cinder with state.
 
+mod heat;
 mod many;
 mod trusts;
 

@@ -8,15 +8,16 @@ use serde_json::{Value, json};
 use super::Cloud;
 use crate::support::app::App;
 
-struct Alice<'a> {
-    cloud: &'a Cloud,
-    app: &'a App,
-    http: Client,
+/// A member of `demo`.
+pub(super) struct Alice<'a> {
+    pub(super) cloud: &'a Cloud,
+    pub(super) app: &'a App,
+    pub(super) http: Client,
 }
 
 impl Alice<'_> {
     /// With a token of her own for this request. The answer, and the operation that it names.
-    async fn ask(&self, method: Method, path: &str, body: Value) -> (Value, String) {
+    pub(super) async fn ask(&self, method: Method, path: &str, body: Value) -> (Value, String) {
         let token = self.cloud.keystone.token("alice", Some("demo"));
         let mut request = self.http.request(method.clone(), format!("{}/v1/demo-id{path}", self.app.url));
         request = request.header("x-auth-token", token);
@@ -31,7 +32,7 @@ impl Alice<'_> {
         (serde_json::from_str(&text).unwrap_or_default(), operation.unwrap_or_default())
     }
 
-    async fn ended(&self, operation: &str) -> Value {
+    pub(super) async fn ended(&self, operation: &str) -> Value {
         let until = Instant::now() + Duration::from_secs(120);
         loop {
             let (body, _) = self.ask(Method::GET, &format!("/operations/{operation}"), Value::Null).await;
@@ -44,7 +45,7 @@ impl Alice<'_> {
         }
     }
 
-    async fn completes(&self, operation: &str) {
+    pub(super) async fn completes(&self, operation: &str) {
         let ended = self.ended(operation).await;
         assert_eq!(ended["state"], "complete", "{ended:#}\n{}", self.app.log());
     }

@@ -8,4 +8,5 @@ pub(crate) mod contract;
 pub mod directory;
 pub mod native;
 pub mod postgresql;
+pub mod remote;
 pub mod swift;

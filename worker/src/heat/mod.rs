@@ -2,7 +2,7 @@
 //!
 //! - `check.rs`: has anything changed in Heat that we did not do?
 //! - `preview.rs`: what would Heat change to bring the stack back?
-//! - `restore.rs`: Heat brings the stack back, by an ordinary update; `update.rs`: to what.
+//! - `restore.rs`: Heat brings the stack back, by an ordinary update; `update.rs`: to what; `found.rs`: what it has then.
 //! - `discard.rs`: Heat deletes the stack.
 //! - `grants.rs`: what callers gave us to act by, taken back when it is not needed any more.
 //!
@@ -12,6 +12,7 @@
 
 mod check;
 mod discard;
+mod found;
 pub(crate) mod grants;
 mod preview;
 mod restore;

@@ -4,7 +4,7 @@
 //! 1. The stack is as it was last seen: that is written down as the state *before*.
 //! 2. Still as before: the update is sent. No longer as before, and its template is the one we were about to send: a
 //!    run of ours sent it and died. Anything else is somebody else's change.
-//! 3. Sent: looked at with growing pauses until Heat has ended.
+//! 3. Sent: looked at with growing pauses until Heat has ended. Then it is noted where the stack's resources are now.
 
 use std::time::Duration;
 
@@ -80,6 +80,7 @@ async fn look(at: &At<'_>, stack: &Stack, checkpoint: Checkpoint) -> Result<Ran,
         return Err(Error::permanent("Heat accepted the update to the snapshot's template and never began it"));
     }
     if now.status == "UPDATE_COMPLETE" {
+        at.find_resources().await?;
         return Ok(done(None, Value::Null));
     }
     let reason = stack.stack_status_reason.as_deref().unwrap_or("no reason given");

@@ -2,7 +2,7 @@
 //!
 //! - `state.rs`: what there is, and how it moves from one state to the next with time.
 //! - `routes.rs`: who asks for what; `volumes.rs`, `snapshots.rs`, `backups.rs`: what Cinder does about it.
-//! - `faults.rs`: what it does wrong on demand.
+//! - `inside.rs`: what other services do with volumes. `faults.rs`: what it does wrong on demand.
 //!
 //! A volume's content is a handful of bytes in place of gigabytes. Whatever takes time takes what [`Cinder::delays`] says;
 //! [`Cinder::hold`] makes all of it wait. A caller's token is asked of the fake Keystone, and is good for the things of its
@@ -10,6 +10,7 @@
 
 mod backups;
 mod faults;
+mod inside;
 mod routes;
 mod snapshots;
 mod state;
@@ -22,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use faults::{Ends, Fault};
+pub(super) use inside::Volumes;
 pub use state::{Asked, Backup, Delays, Quota, Snapshot, Volume};
 
 use super::Keystone;
@@ -51,6 +53,11 @@ impl Cinder {
         let port = listener.local_addr().unwrap().port();
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { port, state, server }
+    }
+
+    /// For other services of the same cloud.
+    pub(super) fn inside(&self) -> Volumes {
+        Volumes(Arc::clone(&self.state))
     }
 
     /// Up to `/v3`.

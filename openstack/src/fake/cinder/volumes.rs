@@ -7,7 +7,7 @@ use super::faults::Ends;
 use super::routes::{Answer, Given, Refusal, bad_request, not_found, over_quota, page, text};
 use super::state::{Next, State, Volume};
 
-const IN_THE_WAY: &str = "Invalid volume: Volume status must be available or error or error_restoring or error_extending \
+pub(super) const IN_THE_WAY: &str = "Invalid volume: Volume status must be available or error or error_restoring or error_extending \
      or error_managing and must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, or be \
      disassociated from snapshots after volume transfer.";
 const DELETABLE: [&str; 5] = ["available", "error", "error_restoring", "error_extending", "error_managing"];

@@ -3,12 +3,16 @@
 //! What it is told to do ends when a stack has been looked at a few times (`Heat::looks`), or when it is let go on
 //! (`Heat::hold`), so nothing waits. A resource whose type ends in `.yaml`, and a `ResourceGroup`, hold a nested stack with
 //! one resource, `leaf`; a `TestResource` that is to fail fails. A token is `PROJECT` or `PROJECT:user` and is good for that
-//! project alone; `*:user` is an administrator's. Its clock goes on by a second with each change.
+//! project alone; `*:user` is an administrator's. Its clock goes on by a second with each change. One that is started in a
+//! cloud ([`Heat::start_in`]) takes Keystone's tokens, makes its volumes in Cinder, and its nested stacks by their files
+//! (which must be JSON).
 //!
 //! That it answers as the real one does is measured by what that was recorded to say: `tests/it/conformance` replays it.
 //!
 //! - `state.rs`: stacks, and what becomes of them. `shape.rs`: how they are shown. `route.rs`: which request is what.
+//! - `cloud.rs`: what is not Heat's own: volumes, and whose a token is.
 
+mod cloud;
 mod route;
 mod shape;
 mod state;
@@ -22,6 +26,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::{Cinder, Keystone};
+use cloud::Cloud;
 use state::State;
 
 /// Stops when it is dropped.
@@ -58,7 +64,18 @@ pub struct Asked {
 
 impl Heat {
     pub async fn start() -> Self {
-        let state = Arc::new(Mutex::new(State::new()));
+        Self::serve(State::new()).await
+    }
+
+    /// One in a cloud.
+    pub async fn start_in(keystone: &Keystone, cinder: &Cinder) -> Self {
+        let mut state = State::new();
+        state.cloud = Some(Cloud::new(keystone, cinder));
+        Self::serve(state).await
+    }
+
+    async fn serve(state: State) -> Self {
+        let state = Arc::new(Mutex::new(state));
         let router = Router::new().fallback(route::answer).with_state(Arc::clone(&state));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -105,8 +122,13 @@ impl Heat {
 
     /// Makes a stack that is complete; its id.
     pub fn stack(&self, project: &str, name: &str, template: Value) -> String {
+        self.stack_of(project, &json!({"stack_name": name, "template": template}))
+    }
+
+    /// The same by a whole request.
+    pub fn stack_of(&self, project: &str, body: &Value) -> String {
         let mut state = self.state();
-        let id = state.create(project, "owner", &json!({"stack_name": name, "template": template}));
+        let id = state.create(project, "owner", body);
         state.end(&id);
         id
     }
@@ -135,6 +157,18 @@ impl Heat {
         self.state().end(id);
     }
 
+    /// The physical id of a resource; `nested.inner` names one of a nested stack.
+    pub fn physical(&self, id: &str, path: &str) -> Option<String> {
+        let state = self.state();
+        let mut members = state.stacks.get(id)?.members.as_slice();
+        let mut found = None;
+        for name in path.split('.') {
+            let member = members.iter().find(|member| member.name == name)?;
+            (found, members) = (Some(member.physical.clone()), member.inner.as_slice());
+        }
+        found
+    }
+
     /// A parameter's value now.
     pub fn parameter(&self, id: &str, name: &str) -> Value {
         self.state().stacks[id].parameters.get(name).cloned().unwrap_or(Value::Null)
@@ -147,6 +181,28 @@ impl Heat {
     pub fn status(&self, id: &str) -> String {
         let state = self.state();
         state.stacks.get(id).map_or("gone".to_owned(), |stack| format!("{}_{}", stack.action, stack.status))
+    }
+
+    /// From now on whether all snapshots fail, after they have begun.
+    pub fn snapshots_fail(&self, fail: bool) {
+        self.state().snapshots_fail = fail;
+    }
+
+    /// All of a stack's, the oldest first.
+    pub fn snapshots(&self, id: &str) -> Vec<Value> {
+        self.state().stacks.get(id).map(|stack| stack.snapshots.clone()).unwrap_or_default()
+    }
+
+    /// Changes anything about a snapshot, behind Heat's back.
+    pub fn change_snapshot(&self, id: &str, snapshot: &str, change: impl FnOnce(&mut Value)) {
+        let mut state = self.state();
+        let snapshots = &mut state.stacks.get_mut(id).unwrap().snapshots;
+        change(snapshots.iter_mut().find(|found| found["id"] == snapshot).unwrap());
+    }
+
+    /// The stack is gone, whatever there is of it.
+    pub fn lose(&self, id: &str) {
+        self.state().stacks.remove(id);
     }
 
     /// A snapshot that Heat made itself; its id.

@@ -62,11 +62,14 @@ pub(super) async fn answer(Shared(world): Shared<Arc<Mutex<State>>>, request: Re
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         let path: Vec<&str> = parts.uri.path().trim_start_matches("/v1/").split('/').collect();
-        let (of, user) = token.as_deref().map_or((None, ""), |token| {
-            let (of, user) = token.split_once(':').unwrap_or((token, "owner"));
-            (Some(of), user)
-        });
-        match of {
+        let (of, user) = match &state.cloud {
+            Some(cloud) => (cloud.project(&parts.headers), "owner"),
+            None => token.as_deref().map_or((None, ""), |token| {
+                let (of, user) = token.split_once(':').unwrap_or((token, "owner"));
+                (Some(of.to_owned()), user)
+            }),
+        };
+        match of.as_deref() {
             _ if trouble == Trouble::Broken => fault(StatusCode::INTERNAL_SERVER_ERROR, "RemoteError", ""),
             None => {
                 fault(StatusCode::UNAUTHORIZED, "Unauthorized", "The request you have made requires authentication.")
@@ -95,7 +98,12 @@ impl State {
     ) -> Response {
         let project = path[0];
         match (method.as_str(), &path[1..]) {
-            ("GET", ["stacks"] | ["stacks", "detail"]) => self.list(project, query, base),
+            ("GET", ["stacks"] | ["stacks", "detail"]) => {
+                if let Some(id) = query.get("id") {
+                    self.look(id);
+                }
+                self.list(project, query, base)
+            }
             ("POST", ["stacks"]) => self.make(project, user, body, base),
             ("GET", ["build_info"]) => {
                 Json(json!({"api": {"revision": "fake"}, "engine": {"revision": "fake"}})).into_response()
@@ -160,7 +168,7 @@ impl State {
             .stacks
             .values()
             .filter(|s| s.project == project && !s.is_deleted() && is("name", &s.name))
-            .filter(|s| is("status", &s.status) && is("action", &s.action))
+            .filter(|s| is("status", &s.status) && is("action", &s.action) && is("id", &s.id))
             .collect();
         found.reverse();
         let count = found.len();
@@ -249,6 +257,8 @@ impl State {
                 self.stacks.remove(id);
                 Json(stack.document()).into_response()
             }
+            ("POST", ["snapshots"]) if stack.status == "IN_PROGRESS" => busy(&stack),
+            ("POST", ["snapshots"]) => Json(self.take_snapshot(id, &body["name"])).into_response(),
             ("GET", ["snapshots"]) => Json(json!({"snapshots": stack.snapshots})).into_response(),
             (method, ["snapshots", snapshot, below @ ..]) => {
                 let Some(found) = stack.snapshots.iter().find(|found| found["id"] == *snapshot) else {
@@ -256,12 +266,18 @@ impl State {
                 };
                 match (method, below) {
                     ("GET", []) => Json(json!({"snapshot": found})).into_response(),
+                    ("DELETE", []) if found["status"] == "IN_PROGRESS" => fault(
+                        StatusCode::BAD_REQUEST,
+                        "NotSupported",
+                        "Deleting in-progress snapshot is not supported.",
+                    ),
                     ("DELETE", []) => {
                         self.stacks.get_mut(id).unwrap().snapshots.retain(|found| found["id"] != *snapshot);
                         StatusCode::NO_CONTENT.into_response()
                     }
+                    ("POST", ["restore"]) if stack.status == "IN_PROGRESS" => busy(&stack),
                     ("POST", ["restore"]) => {
-                        self.begin(id, "RESTORE");
+                        self.restore(id, found);
                         accepted()
                     }
                     _ => fault(StatusCode::METHOD_NOT_ALLOWED, "HTTPMethodNotAllowed", ""),
@@ -307,6 +323,11 @@ fn host(headers: &HeaderMap) -> String {
 
 fn no_stack(name: &str) -> Response {
     fault(StatusCode::NOT_FOUND, "EntityNotFound", &format!("The Stack ({name}) could not be found."))
+}
+
+fn busy(stack: &Stack) -> Response {
+    let why = format!("Stack {} already has an action ({}) in progress.", stack.name, stack.action);
+    fault(StatusCode::CONFLICT, "ActionInProgress", &why)
 }
 
 fn accepted() -> Response {

@@ -110,7 +110,14 @@ impl Stack {
                 shown["links"].as_array_mut().unwrap().push(json!({"href": inner, "rel": "nested"}));
             }
             listed.push(shown);
-            if holds && nested {
+            for inside in member.inner.iter().filter(|_| nested) {
+                let mut shown = self.resource(inside, base, detail);
+                shown["links"] = json!([{"href": format!("{inner}/resources/{}", inside.name), "rel": "self"},
+                    {"href": inner, "rel": "stack"}]);
+                shown["parent_resource"] = member.name.as_str().into();
+                listed.push(shown);
+            }
+            if holds && nested && member.inner.is_empty() {
                 let leaf = Member {
                     name: "leaf".to_owned(),
                     kind: "OS::Heat::TestResource".to_owned(),

@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::cloud::Cloud;
 use super::{Asked, Trouble};
 
 #[derive(Debug)]
 pub(super) struct State {
+    /// What it is in; none: there are only values.
+    pub(super) cloud: Option<Cloud>,
     pub(super) stacks: BTreeMap<String, Stack>,
     pub(super) trouble: Trouble,
     /// How often a stack that is worked on is looked at before that has ended.
@@ -18,6 +21,8 @@ pub(super) struct State {
     pub(super) held: bool,
     /// The next thing that it does fails.
     pub(super) fails: bool,
+    /// All snapshots do.
+    pub(super) snapshots_fail: bool,
     /// On which look from now on (1: the next) which stack is changed first, by somebody else.
     pub(super) changes: Option<(u32, String)>,
     made: u64,
@@ -48,6 +53,8 @@ pub(super) struct Stack {
     pub(super) members: Vec<Member>,
     pub(super) events: Vec<Value>,
     pub(super) snapshots: Vec<Value>,
+    /// The snapshot that it is being made from again.
+    pub(super) restoring: Option<Value>,
     pub(super) left: u32,
     pub(super) failing: bool,
 }
@@ -66,16 +73,22 @@ pub(super) struct Member {
     pub(super) reason: String,
     /// What a random string was made.
     pub(super) chance: String,
+    /// It names something that Heat did not make.
+    pub(super) external: bool,
+    /// Of a nested stack: what it holds.
+    pub(super) inner: Vec<Member>,
 }
 
 impl State {
     pub(super) fn new() -> Self {
         Self {
+            cloud: None,
             stacks: BTreeMap::new(),
             trouble: Trouble::None,
             looks: 2,
             held: false,
             fails: false,
+            snapshots_fail: false,
             changes: None,
             made: 0,
             clock: 1_795_000_000,
@@ -129,6 +142,7 @@ impl State {
             members: Vec::new(),
             events: Vec::new(),
             snapshots: Vec::new(),
+            restoring: None,
             left: self.looks,
             failing: std::mem::take(&mut self.fails),
         };
@@ -159,7 +173,9 @@ impl State {
     pub(super) fn end(&mut self, id: &str) {
         let stack = &self.stacks[id];
         let action = stack.action.clone();
-        let broken = if stack.failing { Some("it was told to".to_owned()) } else { self.members_end(id, &action) };
+        let failing = stack.failing || (self.snapshots_fail && action == "SNAPSHOT");
+        self.stacks.get_mut(id).unwrap().failing = failing;
+        let broken = if failing { Some("it was told to".to_owned()) } else { self.members_end(id, &action) };
         let deleted = self.now();
         let stack = self.stacks.get_mut(id).unwrap();
         let (status, reason) = match broken {
@@ -174,7 +190,23 @@ impl State {
         if stack.is_deleted() {
             stack.deleted = Some(deleted);
         }
+        stack.snapshot_ends(status, &reason);
         self.event(id, &action, status, &reason);
+    }
+
+    /// Begins a snapshot; what `POST …/snapshots` answers.
+    pub(super) fn take_snapshot(&mut self, id: &str, name: &Value) -> Value {
+        let (snapshot, at) = (self.id(), self.now());
+        let made = json!({"id": snapshot, "name": name, "action": "CREATE", "status": "IN_PROGRESS", "status_reason": null,
+            "data": null, "creation_time": at});
+        self.begin(id, "SNAPSHOT");
+        self.stacks.get_mut(id).unwrap().snapshots.push(made.clone());
+        made
+    }
+
+    pub(super) fn restore(&mut self, id: &str, snapshot: &Value) {
+        self.begin(id, "RESTORE");
+        self.stacks.get_mut(id).unwrap().restoring = Some(snapshot.clone());
     }
 
     pub(super) fn release(&mut self) {
@@ -192,18 +224,36 @@ impl State {
         let wanted: Vec<String> =
             if action == "DELETE" { Vec::new() } else { stack.defined().map(|(name, _)| name.clone()).collect() };
         for gone in stack.members.iter().filter(|member| !wanted.contains(&member.name)) {
-            for status in ["IN_PROGRESS", "COMPLETE"] {
-                self.event_of(id, gone, "DELETE", status, "state changed");
+            self.event_of(id, gone, "DELETE", "IN_PROGRESS", "state changed");
+            if let Err(why) = self.remove_in_cloud(gone) {
+                let why = format!("BadRequest: resources.{}: {why}", gone.name);
+                self.event_of(id, gone, "DELETE", "FAILED", &why);
+                failed = Some(why);
+                continue;
             }
+            self.event_of(id, gone, "DELETE", "COMPLETE", "state changed");
             self.stacks.get_mut(id).unwrap().members.retain(|member| member.name != gone.name);
         }
         for name in wanted {
             let before = stack.members.iter().find(|member| member.name == name);
             let mut member = self.member(id, &name, before.map(|member| member.physical.clone()));
+            let held = before.map(|before| before.inner.clone()).unwrap_or_default();
+            let mut broken = None;
+            match self.inner(id, &member.kind, &held) {
+                Ok(inner) => member.inner = inner,
+                Err(why) => (member.inner, broken) = (held.clone(), Some(why)),
+            }
+            let same = |before: &Member| {
+                let names = |of: &[Member]| of.iter().map(|member| member.physical.clone()).collect::<Vec<_>>();
+                before.properties == member.properties && names(&held) == names(&member.inner) && broken.is_none()
+            };
             let does = match before {
                 None => "CREATE",
-                Some(before) if action == "UPDATE" && before.properties == member.properties => continue,
+                Some(before) if action == "UPDATE" && same(before) => continue,
                 Some(before) => {
+                    if action == "UPDATE" && before.properties != member.properties {
+                        broken = broken.or(self.change_in_cloud(&member).err());
+                    }
                     (member.created, member.chance) = (before.created.clone(), before.chance.clone());
                     if action != "UPDATE" {
                         member.updated.clone_from(&before.updated);
@@ -212,9 +262,11 @@ impl State {
                 }
             };
             self.event_of(id, &member, does, "IN_PROGRESS", "state changed");
-            let fails = member.kind == "OS::Heat::TestResource" && member.properties["fail"] == true;
-            let (status, reason) = if fails {
-                let why = format!("ValueError: resources.{name}: Test Resource failed {name}");
+            if member.kind == "OS::Heat::TestResource" && member.properties["fail"] == true {
+                broken = Some(format!("Test Resource failed {name}"));
+            }
+            let (status, reason) = if let Some(why) = broken {
+                let why = format!("ValueError: resources.{name}: {why}");
                 failed = Some(why.clone());
                 ("FAILED", why)
             } else {
@@ -233,19 +285,28 @@ impl State {
 
     /// A resource as the template has it, under the name that Heat gives it.
     fn member(&mut self, id: &str, name: &str, physical: Option<String>) -> Member {
+        let definition = self.stacks[id].template["resources"][name].clone();
+        self.new_member(id, name, &definition, physical)
+    }
+
+    /// The same by any definition; made in the cloud if there is none of it yet.
+    pub(super) fn new_member(&mut self, id: &str, name: &str, definition: &Value, physical: Option<String>) -> Member {
         let (end, chance, at) = (self.twelve(), self.twelve(), self.now());
         let stack = &self.stacks[id];
-        let definition = &stack.template["resources"][name];
+        let properties = stack.resolved(&definition["properties"]);
+        let physical = physical.or_else(|| self.make_in_cloud(&stack.project, definition, &properties));
         Member {
             name: name.to_owned(),
             kind: definition["type"].as_str().unwrap_or_default().to_owned(),
-            properties: stack.resolved(&definition["properties"]),
+            properties,
             physical: physical.unwrap_or_else(|| format!("{}-{name}-{end}", stack.name)),
             created: at.clone(),
             updated: at,
             status: "INIT_COMPLETE".to_owned(),
             reason: String::new(),
             chance: format!("{chance}{}", &chance[..4]),
+            external: definition["external_id"].is_string(),
+            inner: Vec::new(),
         }
     }
 
@@ -298,6 +359,23 @@ impl Stack {
         self.action == "DELETE" && self.status == "COMPLETE"
     }
 
+    /// What becomes of a snapshot that was being made, or restored, when the stack's action has ended.
+    fn snapshot_ends(&mut self, status: &str, reason: &str) {
+        if let Some(snapshot) = self.restoring.take().filter(|_| status == "COMPLETE") {
+            self.template = snapshot["data"]["template"].clone();
+            self.parameters = snapshot["data"]["environment"]["parameters"].as_object().cloned().unwrap_or_default();
+        }
+        if self.action != "SNAPSHOT" {
+            return;
+        }
+        let data = json!({"name": self.name, "id": self.id, "template": self.template,
+            "environment": {"parameters": self.parameters}});
+        for snapshot in self.snapshots.iter_mut().filter(|snapshot| snapshot["status"] == "IN_PROGRESS") {
+            (snapshot["status"], snapshot["status_reason"]) = (status.into(), reason.into());
+            snapshot["data"] = data.clone();
+        }
+    }
+
     pub(super) fn defined(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.template["resources"].as_object().into_iter().flatten()
     }
@@ -325,6 +403,9 @@ impl Stack {
     pub(super) fn take(&mut self, method: &str, body: &Value) {
         if let Some(template) = body.get("template") {
             self.template = template.clone();
+        }
+        if let (Some(files), Some(given)) = (self.files.as_object_mut(), body["files"].as_object()) {
+            files.extend(given.clone());
         }
         if method == "PUT" {
             self.parameters.clear();

@@ -22,6 +22,12 @@ pub(super) async fn preview(calls: &Calls<'_>, artifact: &Artifact) -> Result<Pr
     preview.blockers.extend(stands(source(calls, &kept).await?, &mut preview.notes));
     let (id, then) = (calls.volume_id()?, kept.facts.size);
     match calls.find(calls.cinder.volume(id)).await? {
+        // Not in the stack any more: Heat makes it anew before its data is brought back.
+        None if !calls.ctx.may_move && calls.ctx.current.is_none() => {
+            preview.creates = 1;
+            preview.sample.push(format!("create a volume of {then} GiB and overwrite it from {}", kept.source()));
+            preview.notes.push(format!("volume {id} is gone: Heat makes another one, with another id"));
+        }
         None if !calls.ctx.may_move => preview.blockers.push(heat_has_it(id)),
         None => {
             preview.creates = 1;

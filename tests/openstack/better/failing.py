@@ -1,0 +1,63 @@
+"""What fails, or has failed before: rows 3, 6 and 8."""
+import os
+
+from subject import better, comes, until
+
+VOLUME = {'type': 'OS::Cinder::Volume', 'properties': {'size': 1}}
+
+
+def a_backup_that_fails_is_taken_away_with_its_snapshot(at):
+    stack = at.stack('failing', {'vol': VOLUME})
+    volume = stack.physical('vol')
+    # Cinder finds no bytes to back up.
+    os.rename(at.cloud.file(volume), at.cloud.file(volume) + '.away')
+    try:
+        snapshot = stack.begin_snapshot()
+        found = stack.snapshot_ends(snapshot)
+        assert found['status'] == 'FAILED', found
+        stack.rests('SNAPSHOT_FAILED')
+    finally:
+        os.rename(at.cloud.file(volume) + '.away', at.cloud.file(volume))
+    stack.removes(snapshot)
+    left = [(backup['id'], backup['status']) for backup in at.cloud.backups(volume)]
+    better(not left, f'the snapshot is gone, and its backup is left: {left}')
+    stack.deletes()
+
+
+def a_reason_may_be_as_long_as_it_is(at):
+    name = 'a_volume_of_a_rather_long_name_' * 5
+    stack = at.stack('reason', {name: VOLUME})
+    volume = stack.physical(name)
+    at.cloud.cinder('DELETE', f'/volumes/{volume}')
+    until('the volume is gone', lambda: 'volume' not in at.cloud.cinder('GET', f'/volumes/{volume}'))
+    snapshot = stack.begin_snapshot()
+    ended = comes(lambda: stack.snapshot(snapshot)['status'] != 'IN_PROGRESS', 60)
+    reason = stack.show()['stack_status_reason']
+    better('SQL' not in reason, f'the reason is the database\'s: {reason[:60]}…')
+    better(ended, 'the snapshot is IN_PROGRESS for ever')
+    found = stack.snapshot(snapshot)
+    assert found['status'] == 'FAILED' and volume in found['status_reason'], found
+    stack.removes(snapshot)
+
+
+def what_was_never_made_is_not_called_protected(at):
+    stack = at.stack('halfway', {
+        'good': {'type': 'OS::Heat::TestResource', 'properties': {'value': 'a'}},
+        'bad': {'type': 'OS::Heat::TestResource', 'properties': {'value': 'b', 'fail': True}},
+        'never': {'type': 'OS::Cinder::Volume', 'properties': {'size': 1}, 'depends_on': 'bad'},
+    }, wanted='CREATE_FAILED')
+    snapshot = stack.begin_snapshot()
+    found = stack.snapshot_ends(snapshot)
+    told = all(name in (found['status_reason'] or '') for name in ('bad', 'never'))
+    better(told, f'{found["status"]}: {found["status_reason"]}')
+    stack.rests()
+    states = {one['resource_name']: one['resource_status'] for one in at.get(f'{stack.path}/resources')['resources']}
+    better(states['bad'] != 'SNAPSHOT_COMPLETE' and states['never'] != 'SNAPSHOT_COMPLETE', f'{states}')
+    stack.deletes()
+
+
+ROWS = [
+    (3, a_backup_that_fails_is_taken_away_with_its_snapshot),
+    (6, a_reason_may_be_as_long_as_it_is),
+    (8, what_was_never_made_is_not_called_protected),
+]
