@@ -6,7 +6,8 @@
 //!
 //! - **What it is called**: the artifact `captures` `configuration`, as it does where the stack is Heat's and no driver looks.
 //! - **What can't be read** (no such service, no right, no such thing) is no reason to fail a snapshot: it is written down as
-//!   not protected, as a type without a driver is.
+//!   not protected, as a type without a driver is. Where the stack is Heat's, Heat brings it back with the template, whether
+//!   anybody can read it or not: there it is protected by that, and a warning says what could not be read.
 //! - **Adoption**: there is no effect outside but the update, and an update that is made twice is made once.
 //! - **Exclusion**: an update names the revision that it was planned for, where the service has them (Neutron).
 //! - A thing that is gone is not made again: what it was made with is the template's, and an update of the stack makes it.
@@ -111,6 +112,11 @@ impl<'a> Calls<'a> {
     }
 }
 
+/// Whether the stack is Heat's: its record takes no other physical id.
+fn is_heats(ctx: &Ctx) -> bool {
+    !ctx.may_move
+}
+
 fn preview(name: &str, found: &Result<(Drift, Option<u64>), String>) -> Preview {
     let mut preview = Preview::default();
     match found {
@@ -146,21 +152,24 @@ impl Driver for Configuration {
 
     async fn copy(&self, ctx: &Ctx, _cut: Cut) -> Result<Outcome<Artifact>, Error> {
         let calls = Calls::open(ctx).await?;
-        let (id, thing) = match calls.now().await {
-            Ok(found) => found,
+        let (id, properties, warnings) = match calls.now().await {
+            Ok((id, thing)) => (id, drift::configuration(calls.kind, &thing), Vec::new()),
             Err(Missing::Failed(error)) => return Err(error),
+            Err(Missing::Because(why)) if is_heats(ctx) => {
+                let id = calls.id().unwrap_or_default().to_owned();
+                (id, Map::new(), vec![format!("{why}; Heat brings it back with the template")])
+            }
             Err(Missing::Because(why)) => {
                 return Ok(Outcome::Done(Artifact::unprotected(&ctx.resource, ctx.step, ctx.lease.fence(), why)));
             }
         };
         ctx.go_on()?;
-        let properties = drift::configuration(calls.kind, &thing);
         let kept = Kept { captures: Captures::Configuration.as_str().to_owned(), id, properties };
         let data = serde_json::to_value(&kept).map_err(|error| Error::permanent(error.to_string()))?;
         let mut artifact = Artifact::unprotected(&ctx.resource, ctx.step, ctx.lease.fence(), "");
         (artifact.protected, artifact.why, artifact.inline) = (true, None, true);
         (artifact.consistency, artifact.bytes) = (Consistency::Crash, data.to_string().len() as u64);
-        artifact.data = data;
+        (artifact.warnings, artifact.data) = (warnings, data);
         Ok(Outcome::Done(artifact))
     }
 

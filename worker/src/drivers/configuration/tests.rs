@@ -164,6 +164,11 @@ async fn what_can_not_be_read_is_not_protected_and_fails_nothing() {
     assert!(artifact.why.unwrap().contains("names no network that exists"));
     let checked = Configuration.check(&lab.ctx("OS::Neutron::Net", Some(&id))).await.unwrap();
     assert_eq!(checked.warnings.len(), 1);
+    // Heat has the template.
+    let of_heat = Ctx { may_move: false, ..lab.ctx("OS::Keystone::User", Some("u")) };
+    let artifact = Configuration.copy(&of_heat, Cut::None).await.map(done).unwrap();
+    assert!(artifact.protected && artifact.warnings[0].contains("Heat brings it back"), "{artifact:?}");
+    assert_eq!(done(Configuration.preview(&of_heat, &artifact).await.unwrap()).notes.len(), 1);
     lab.neutron.refuses(Some(503));
     let ended = Configuration.copy(&lab.ctx("OS::Neutron::Net", Some(&id)), Cut::None).await;
     assert!(matches!(ended, Err(Error::Transient { .. })));
