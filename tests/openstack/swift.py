@@ -156,7 +156,7 @@ def restore(of):
 
 
 def artifact(of):
-    return ask('GET', of)[0]['snapshot']['data']['resources']['files']
+    return ask('GET', of)[0]['snapshot']['data']['resources']['files']['artifact']
 
 
 NAMES = ['a', 'a.b', 'a/b', 'a0', 'dir/', '//', '..', '.', '%2F', 'ü/ö', 'sp ace?&#', 'z\n', 'empty']
@@ -254,7 +254,7 @@ def old_versions_and_quotas_are_out_of_the_way():
         before, old = shown(name), len(listed('old'))
         it = stack(name)
         made = snapshot(it)
-        swift('POST', name, headers={'X-Container-Meta-Quota-Bytes': '5'})
+        swift('POST', name, headers={'X-Container-Meta-Quota-Bytes': '100'})
         swift('DELETE', name, 'two')
         put(name, 'one', b'x')
         put(name, 'extra', b'yy')
