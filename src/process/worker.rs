@@ -6,11 +6,13 @@ use std::time::Duration;
 use stacksnap_common::config::Config;
 use stacksnap_common::ids::WorkerId;
 use stacksnap_worker::drivers::cinder::{self, Volume};
+use stacksnap_worker::drivers::configuration::Configuration;
 use stacksnap_worker::drivers::directory::{self, Directory};
 use stacksnap_worker::drivers::native::Native;
 use stacksnap_worker::drivers::postgresql::Postgresql;
 use stacksnap_worker::drivers::postgresql::settings::Connections;
 use stacksnap_worker::drivers::remote::Stack;
+use stacksnap_worker::drivers::swift::Container;
 use stacksnap_worker::housekeeping;
 use stacksnap_worker::slots::Counts;
 use stacksnap_worker::vault::PruneRules;
@@ -74,7 +76,11 @@ fn drivers(config: &Config) -> Registry {
         longest_wait: config.cinder.longest_wait,
         ..cinder::Settings::default()
     });
-    drivers.with(Arc::new(volume)).with(Arc::new(Stack::default()))
+    drivers
+        .with(Arc::new(Configuration))
+        .with(Arc::new(Container))
+        .with(Arc::new(Stack::default()))
+        .with(Arc::new(volume))
 }
 
 /// The host's name, as far as it fits an id.

@@ -6,7 +6,11 @@
 pub mod cinder;
 pub mod heat;
 mod keystone;
+mod neutron;
+pub mod swift;
 
 pub use cinder::Cinder;
 pub use heat::Heat;
 pub use keystone::Keystone;
+pub use neutron::Neutron;
+pub use swift::Swift;

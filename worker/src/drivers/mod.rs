@@ -1,6 +1,7 @@
 //! The drivers, one resource type a module.
 
 pub mod cinder;
+pub mod configuration;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, reason = "a test suite")]
 pub(crate) mod contract;
@@ -8,3 +9,4 @@ pub mod directory;
 pub mod native;
 pub mod postgresql;
 pub mod remote;
+pub mod swift;
