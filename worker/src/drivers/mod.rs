@@ -5,5 +5,8 @@ pub mod cinder;
 #[allow(clippy::unwrap_used, clippy::expect_used, reason = "a test suite")]
 pub(crate) mod contract;
 pub mod directory;
+pub mod glance;
 pub mod native;
+pub mod nova;
+pub mod openstack;
 pub mod postgresql;
