@@ -3,6 +3,8 @@
 //! It says nothing about how a type is protected; that is its driver's, in the worker. A type that is not in the table
 //! is foreign: a snapshot lists it as not protected. A `Stacksnap::` type that is not in the table is a mistake.
 
+mod cloud;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -89,31 +91,6 @@ const BUILT_IN: &[Kind] = &[
     },
 ];
 
-/// What a cloud's types take is what Heat's plugins of the same name take; nothing is made of it here.
-const CLOUD: &[Kind] = &[Kind {
-    name: "OS::Cinder::Volume",
-    cut: CutKind::Durable,
-    quiesce: false,
-    external_id: Some("the id of a volume, a UUID"),
-    external_id_ok: |id| uuid::Uuid::parse_str(id).is_ok(),
-    cloud: true,
-    properties: &[
-        ("availability_zone", Property::Any, Required::No),
-        ("backup_id", Property::Any, Required::No),
-        ("description", Property::Any, Required::No),
-        ("image", Property::Any, Required::No),
-        ("metadata", Property::Any, Required::No),
-        ("multiattach", Property::Any, Required::No),
-        ("name", Property::Any, Required::No),
-        ("read_only", Property::Any, Required::No),
-        ("scheduler_hints", Property::Any, Required::No),
-        ("size", Property::Any, Required::No),
-        ("snapshot_id", Property::Any, Required::No),
-        ("source_volid", Property::Any, Required::No),
-        ("volume_type", Property::Any, Required::No),
-    ],
-}];
-
 impl From<&'static Native> for Kind {
     /// Its properties are checked by `native/`.
     fn from(native: &'static Native) -> Self {
@@ -142,7 +119,7 @@ impl Default for Kinds {
 impl Kinds {
     /// With the types of a cloud: where none is configured they are foreign.
     pub fn with_cloud(self) -> Self {
-        CLOUD.iter().fold(self, |kinds, kind| kinds.with(*kind))
+        cloud::ALL.iter().fold(self, |kinds, kind| kinds.with(*kind))
     }
 
     pub fn with(mut self, kind: Kind) -> Self {

@@ -7,7 +7,10 @@ use stacksnap_common::config::Config;
 use stacksnap_common::ids::WorkerId;
 use stacksnap_worker::drivers::cinder::{self, Volume};
 use stacksnap_worker::drivers::directory::{self, Directory};
+use stacksnap_worker::drivers::glance::Image;
 use stacksnap_worker::drivers::native::Native;
+use stacksnap_worker::drivers::nova::{self, Server};
+use stacksnap_worker::drivers::openstack::Patience;
 use stacksnap_worker::drivers::postgresql::Postgresql;
 use stacksnap_worker::drivers::postgresql::settings::Connections;
 use stacksnap_worker::housekeeping;
@@ -66,11 +69,12 @@ fn drivers(config: &Config) -> Registry {
     if !config.openstack.enabled {
         return drivers;
     }
+    let patience = Patience { longest: config.nova.longest_wait, ..Patience::new("nova.longest_wait") };
+    let drivers = drivers.with(Arc::new(Server::new(nova::Settings { patience }))).with(Arc::new(Image::new(patience)));
     drivers.with(Arc::new(Volume::new(cinder::Settings {
         mode: config.cinder.mode,
         full_every: config.cinder.full_every,
-        longest_wait: config.cinder.longest_wait,
-        ..cinder::Settings::default()
+        patience: Patience { longest: config.cinder.longest_wait, ..Patience::new("cinder.longest_wait") },
     })))
 }
 
