@@ -105,7 +105,11 @@ fn settings(number: usize) -> anyhow::Result<Settings> {
         id: format!("bench-{number}").parse()?,
         host: "bench".to_owned(),
         pools: vec![Default::default()],
-        slots: Counts { data: std::thread::available_parallelism()?.get(), cut: slots.cut.into(), control: slots.control.into() },
+        slots: Counts {
+            data: std::thread::available_parallelism()?.get(),
+            cut: slots.cut.into(),
+            control: slots.control.into(),
+        },
         renew: slots.renew,
         shutdown: slots.shutdown,
         housekeeping: housekeeping::Settings {
