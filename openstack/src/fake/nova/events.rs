@@ -1,4 +1,4 @@
-//! How the fake Nova moves with time. Nothing runs in the background: before anybody looks, [`State::up_to_now`] brings
+//! How the fake Nova moves with time: before anybody looks, and every few milliseconds, [`State::up_to_now`] brings
 //! everything up to now, in the order in which things came due.
 
 use std::time::{Duration, Instant};

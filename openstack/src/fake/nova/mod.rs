@@ -13,9 +13,11 @@ mod events;
 mod routes;
 mod state;
 
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
+use std::time::Duration;
 
 use reqwest::Url;
+use tokio::task::JoinHandle;
 
 pub use state::{Attached, Delays, Ends, Server};
 
@@ -25,15 +27,32 @@ use super::wire::{Served, Service};
 use super::{Cinder, Glance, Keystone};
 use state::State;
 
+/// How often Nova goes on by itself: what it does to volumes and images is seen by who asks Cinder and Glance alone.
+const TICK: Duration = Duration::from_millis(5);
+
 /// Stops when it is dropped.
 #[derive(Debug)]
-pub struct Nova(Served<State>);
+pub struct Nova(Served<State>, JoinHandle<()>);
+
+impl Drop for Nova {
+    fn drop(&mut self) {
+        self.1.abort();
+    }
+}
 
 impl Nova {
     /// Asks `keystone` about tokens, is in its catalogue, attaches `cinder`'s volumes and makes `glance`'s images.
     pub async fn start(keystone: &Keystone, cinder: &Cinder, glance: &Glance) -> Self {
         let state = State::new(cinder.shared(), glance.shared());
-        let nova = Self(Served::start(state, keystone.tokens()).await);
+        let served = Served::start(state, keystone.tokens()).await;
+        let state = Arc::clone(&served.state);
+        let ticks = tokio::spawn(async move {
+            loop {
+                state.lock().unwrap().settle();
+                tokio::time::sleep(TICK).await;
+            }
+        });
+        let nova = Self(served, ticks);
         keystone.list_service("compute", nova.url().as_str());
         nova
     }
@@ -125,6 +144,13 @@ impl Nova {
     /// `None`: there is no such server (any more).
     pub fn look<T>(&self, server: &str, look: impl FnOnce(&Server) -> T) -> Option<T> {
         self.state().servers.get(server).map(look)
+    }
+
+    /// As after the end of its host's service: what was begun is nobody's business any more.
+    pub fn forget(&self, server: &str) {
+        let mut state = self.state();
+        state.events.forget(server);
+        state.servers.get_mut(server).unwrap().task_state = None;
     }
 
     /// The server is gone, and its volumes are free.

@@ -210,6 +210,13 @@ impl Run<'_> {
             Err(error) if is_passing(&error) => {
                 self.again(&format!("volume {id} can't be detached from {} yet: {error}", place.words()))
             }
+            // Sent twice, because the first answer was lost: it is on its way then.
+            Err(error) if error.status() == Some(StatusCode::BAD_REQUEST) => {
+                match self.volume(&id).await?.status.as_str() {
+                    "in-use" => Err(call::error(error)),
+                    _ => self.again(&error.to_string()),
+                }
+            }
             Err(error) => Err(call::error(error)),
         }
     }
