@@ -3,6 +3,8 @@
 //! It says nothing about how a type is protected; that is its driver's, in the worker. A type that is not in the table
 //! is foreign: a snapshot lists it as not protected. A `Stacksnap::` type that is not in the table is a mistake.
 
+mod cloud;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -94,34 +96,8 @@ const BUILT_IN: &[Kind] = &[
     },
 ];
 
-/// What a cloud's types take is what Heat's plugins of the same name take; nothing is made of it here.
-const CLOUD: &[Kind] = &[
-    REMOTE,
-    CONTAINER,
-    Kind {
-        name: "OS::Cinder::Volume",
-        cut: CutKind::Durable,
-        quiesce: false,
-        external_id: Some("the id of a volume, a UUID"),
-        external_id_ok: |id| uuid::Uuid::parse_str(id).is_ok(),
-        cloud: true,
-        properties: &[
-            ("availability_zone", Property::Any, Required::No),
-            ("backup_id", Property::Any, Required::No),
-            ("description", Property::Any, Required::No),
-            ("image", Property::Any, Required::No),
-            ("metadata", Property::Any, Required::No),
-            ("multiattach", Property::Any, Required::No),
-            ("name", Property::Any, Required::No),
-            ("read_only", Property::Any, Required::No),
-            ("scheduler_hints", Property::Any, Required::No),
-            ("size", Property::Any, Required::No),
-            ("snapshot_id", Property::Any, Required::No),
-            ("source_volid", Property::Any, Required::No),
-            ("volume_type", Property::Any, Required::No),
-        ],
-    },
-];
+/// Beside those of `kinds/cloud.rs`.
+const MORE: &[Kind] = &[REMOTE, CONTAINER];
 
 /// Types without data of their own: what their services say of them is kept. A template need not name one that exists, and
 /// their properties are not looked at: without a driver they are foreign.
@@ -214,7 +190,7 @@ impl Kinds {
             cloud: true,
             properties: &[],
         });
-        CLOUD.iter().copied().chain(configuration).fold(self, Self::with)
+        cloud::ALL.iter().chain(MORE).copied().chain(configuration).fold(self, Self::with)
     }
 
     pub fn with(mut self, kind: Kind) -> Self {

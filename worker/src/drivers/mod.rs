@@ -6,7 +6,10 @@ pub mod configuration;
 #[allow(clippy::unwrap_used, clippy::expect_used, reason = "a test suite")]
 pub(crate) mod contract;
 pub mod directory;
+pub mod glance;
 pub mod native;
+pub mod nova;
+pub mod openstack;
 pub mod postgresql;
 pub mod remote;
 pub mod swift;
