@@ -1,15 +1,18 @@
-//! What the project promises of speed and memory, measured beside something that everybody has: restic, and what
-//! RabbitMQ and Redis do without us. Only ratios within one run mean anything; the times are the machine's.
+//! What the project promises of speed and memory, measured beside something that everybody has: restic, what RabbitMQ and
+//! Redis do without us, real Heats, the time that a cloud takes. Only ratios within one run mean anything; the times are
+//! the machine's.
 //!
 //! ```text
 //! bench/run → bytes/   a tree is copied and restored by stacksnap and by restic, by turns
 //!               sample.rs    the tree          stacksnap.rs, restic.rs   who does it
-//!               same.rs      what came back    meter.rs                  processor and memory of a process
+//!               same.rs      what came back
 //!           → steps/   no-op steps through RabbitMQ and Redis, and the raw limit of both, by turns
 //!               ours.rs      the service       raw.rs      lapin and redis alone
 //!           → heat/    a stack of sixty resources, beside two real Heats on the loopback
 //!               cloud.rs     Keystone and the Heats     ours.rs      the service beside them
 //!               stack.rs     the client of all three    load.rs      reads at full speed
+//!           → volumes/ a stack of a hundred volumes, whose backups take as long as a cloud's do
+//!           → service.rs stacksnap in one process    meter.rs    processor and memory of a process
 //!           → report.rs  medians, in a few lines
 //! ```
 //!
@@ -19,15 +22,18 @@
 
 mod bytes;
 mod heat;
+mod meter;
 mod report;
+mod service;
 mod steps;
+mod volumes;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Measures stacksnap beside restic, beside RabbitMQ and Redis alone, and beside two real Heats.
+/// Measures stacksnap beside restic, beside RabbitMQ and Redis alone, beside two real Heats, and beside a slow cloud.
 #[derive(Debug, Parser)]
 #[command(name = "bench/run")]
 struct Arguments {
@@ -61,6 +67,8 @@ enum Part {
     Steps,
     /// Only snapshots and reads of sixty resources, against real Heats; as root, they are installed if missing
     Heat,
+    /// Only a hundred volumes in a cloud that takes its time
+    Volumes,
 }
 
 #[tokio::main]
@@ -86,6 +94,9 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     if wanted(Part::Heat) {
         heat::run(arguments).await?;
+    }
+    if wanted(Part::Volumes) {
+        volumes::run(arguments).await?;
     }
     Ok(())
 }

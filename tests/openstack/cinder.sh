@@ -25,6 +25,7 @@ api_paste_config = /etc/cinder/api-paste.ini
 rootwrap_config = /etc/cinder/rootwrap.conf
 enabled_backends = nfs
 default_volume_type = __DEFAULT__
+${GLANCE:+glance_api_servers = $GLANCE}
 image_conversion_dir = $S/cinder/conversion
 backup_driver = cinder.backup.drivers.posix.PosixBackupDriver
 backup_posix_path = $S/cinder/backup
@@ -45,6 +46,11 @@ connection = mysql+pymysql://root@localhost/cinder?unix_socket=$S/mysql/sock&cha
 lock_path = $S/cinder/lock
 [coordination]
 backend_url = file://$S/cinder/lock
+$(! want nova || for other in nova service_user; do
+    service $other $([ $other = nova ] && echo nova || echo cinder)
+    printf 'project_name = service\nproject_domain_name = Default\n'
+  done)
+${NOVA:+send_service_user_token = true}
 $(service keystone_authtoken cinder)
 www_authenticate_uri = ${KEYSTONE%/v3}
 project_name = service

@@ -1,4 +1,4 @@
-"""Projects, users, roles and the catalogue's orchestration and block storage; what `up` says of them. Safe to run again."""
+"""Projects, users, roles and the catalogue; what `up` says of them. Safe to run again."""
 import os
 
 from keystoneauth1 import session
@@ -24,7 +24,10 @@ for user, project, granted in (
         ('rita', 'demo', ('reader',)),
         ('stacksnap', 'service', ('admin', 'service')),
         ('heat', 'service', ('admin', 'service')),
-        ('cinder', 'service', ('admin', 'service'))):
+        ('cinder', 'service', ('admin', 'service')),
+        ('glance', 'service', ('admin', 'service')),
+        ('placement', 'service', ('admin', 'service')),
+        ('nova', 'service', ('admin', 'service'))):
     user = ensure(keystone.users, user, domain='default', password=SECRET)
     project = ensure(keystone.projects, project, domain='default')
     for role in granted:
@@ -36,7 +39,13 @@ keystone.roles.grant(roles['admin'], user=admin, domain=domain)
 
 for name, kind, url in (
         ('heat', 'orchestration', os.environ['ORCHESTRATION']),
-        ('cinder', 'block-storage', os.environ['CINDER'] + '/%(tenant_id)s')):
+        ('cinder', 'block-storage', os.environ['CINDER'] + '/%(tenant_id)s'),
+        ('glance', 'image', os.environ.get('GLANCE')),
+        ('placement', 'placement', os.environ.get('PLACEMENT')),
+        ('nova', 'compute', os.environ.get('NOVA')),
+        ('neutron', 'network', os.environ.get('NETWORK'))):
+    if not url:
+        continue
     service = next((one for one in keystone.services.list() if one.type == kind), None)
     service = service or keystone.services.create(name, type=kind)
     known = {one.interface: one for one in keystone.endpoints.list(service=service)}

@@ -43,10 +43,10 @@ pub(super) async fn read(
         return Err(Fault::refused("NotSupported", "Stack Adopt is not supported."));
     }
     let id: Option<StackId> = document.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok());
-    let given = |key| body.get(key).unwrap_or(&Value::Null);
     let mut environment =
         template::environment::parse(document.get("environment").unwrap_or(&Value::Null), &Value::Null)?;
-    let request = template::environment::parse(given("environment"), given("parameters"))?;
+    let (request, parameters) = template::environment::requested(body, &template, &given::object(body, "files")?)?;
+    let request = template::environment::parse(&request, parameters)?;
     let before = match id {
         Some(id) => abandoned(api, project, id).await?,
         None => None,

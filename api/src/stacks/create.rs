@@ -1,6 +1,7 @@
 //! `POST /stacks`: makes a stack of what already exists, from a HOT template; with `adopt_stack_data`, of what another
 //! stack was (`adopt.rs`).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -54,19 +55,18 @@ pub(crate) async fn parse(api: &Api, project: &ProjectId, body: &Map<String, Val
         Some(adopted) => {
             let mut all = adopted.files.clone();
             all.extend(files);
-            (&adopted.template, &adopted.environment, &Value::Null, all)
+            (&adopted.template, Cow::Borrowed(&adopted.environment), &Value::Null, all)
         }
         None => {
             let template =
                 given::present(body, "template").ok_or_else(|| Fault::bad_request("No template specified"))?;
-            let environment = body.get("environment").unwrap_or(&Value::Null);
-            let parameters = body.get("parameters").unwrap_or(&Value::Null);
+            let (environment, parameters) = template::environment::requested(body, template, &files)?;
             (template, environment, parameters, files)
         }
     };
     let given = template::Given {
         template,
-        environment,
+        environment: &environment,
         parameters,
         files: &files,
         stack_name: &name,

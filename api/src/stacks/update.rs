@@ -60,7 +60,7 @@ fn changes_nothing(body: &Map<String, Value>) -> bool {
     body.iter().all(|(key, value)| match key.as_str() {
         "template" => value.is_null(),
         "stack_name" | "existing" => true,
-        "parameters" | "environment" | "files" => empty(value),
+        "parameters" | "environment" | "environment_files" | "files" => empty(value),
         _ => false,
     })
 }
@@ -135,12 +135,13 @@ pub(super) fn parse(api: &Api, stack: &Stack, body: &Map<String, Value>, existin
 
 fn anew(body: &Map<String, Value>) -> Result<Parts, Fault> {
     let template = given::present(body, "template").ok_or_else(|| Fault::bad_request("No template specified"))?;
-    Ok(Parts { template: template.clone(), environment: requested(body)?, files: given::object(body, "files")? })
+    let files = given::object(body, "files")?;
+    Ok(Parts { template: template.clone(), environment: requested(body, template, &files)?, files })
 }
 
-fn requested(body: &Map<String, Value>) -> Result<Value, Fault> {
-    let given = |key| body.get(key).unwrap_or(&Value::Null);
-    template::environment::parse(given("environment"), given("parameters"))
+fn requested(body: &Map<String, Value>, template: &Value, files: &Map<String, Value>) -> Result<Value, Fault> {
+    let (environment, parameters) = template::environment::requested(body, template, files)?;
+    template::environment::parse(&environment, parameters)
 }
 
 fn kept(stack: &Stack, body: &Map<String, Value>) -> Result<Parts, Fault> {
@@ -155,7 +156,7 @@ fn kept(stack: &Stack, body: &Map<String, Value>) -> Result<Parts, Fault> {
     if let Some(values) = environment.get_mut("parameters").and_then(Value::as_object_mut) {
         values.retain(|name, _| !cleared.contains(&name.as_str()));
     }
-    let mut environment = given::merged(&environment, &requested(body)?);
+    let mut environment = given::merged(&environment, &requested(body, &template, &files)?);
     if let Some(values) = environment.get_mut("parameters").and_then(Value::as_object_mut) {
         values.retain(|name, _| template["parameters"].get(name).is_some());
     }

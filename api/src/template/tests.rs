@@ -25,7 +25,7 @@ fn parsed(text: &str) -> Result<Parsed, Fault> {
 }
 
 /// The type and message of the refusal.
-async fn refusal(result: Result<Parsed, Fault>) -> (String, String) {
+async fn refusal<T: std::fmt::Debug>(result: Result<T, Fault>) -> (String, String) {
     let response = result.unwrap_err().into_response();
     assert_eq!(response.status(), 400);
     let bytes = axum::body::to_bytes(response.into_body(), 100_000).await.unwrap();
@@ -377,6 +377,44 @@ async fn constraints_are_checked_and_must_have_sense() {
         ("number", json!({"colour": {}}), json!(8), "Invalid key 'colour'"),
     ] {
         let (_, message) = refusal(with_one(kind, constraint, bad)).await;
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn environment_files_are_put_over_each_other_and_over_parameters() {
+    let template: Value = "heat_template_version: rocky\nparameters: {a: {type: string}, b: {type: string}}".into();
+    let files = json!({"one": "parameters: {a: one, b: one, undeclared: 1}", "two": {"parameters": {"b": "two", "c": 3}},
+        "none": "", "merging": "parameter_merge_strategies: {b: merge}"});
+    let requested = |body: Value| {
+        let (body, files) = (body.as_object().unwrap(), files.as_object().unwrap());
+        let (environment, parameters) = environment::requested(body, &template, files)?;
+        environment::parse(&environment, parameters).map(|found| found["parameters"].clone())
+    };
+    let merged = json!({"environment": {"parameters": {"a": "merged"}}, "parameters": {"b": "mine"}});
+    assert_eq!(requested(merged.clone()).unwrap(), json!({"a": "merged", "b": "mine"}));
+    let with = |names: Value| {
+        let mut body = merged.clone();
+        body["environment_files"] = names;
+        requested(body)
+    };
+    assert_eq!(with(json!([])).unwrap(), json!({"a": "merged", "b": "mine"}), "an empty list is none");
+    assert_eq!(
+        with(json!(["one", "none"])).unwrap(),
+        json!({"a": "one", "b": "one"}),
+        "no undeclared ones over values"
+    );
+    assert_eq!(with(json!(["one", "two"])).unwrap(), json!({"a": "one", "b": "two"}));
+    assert_eq!(with(json!(["two", "one"])).unwrap(), json!({"a": "one", "b": "one"}));
+    let alone = requested(json!({"environment_files": ["two"]})).unwrap();
+    assert_eq!(alone, json!({"b": "two", "c": 3}), "the first counts whole, and what it has too much is refused later");
+    for (names, part) in [
+        (json!("one"), "must be a list"),
+        (json!([1]), "names 1, and files has nothing"),
+        (json!(["three"]), "names \"three\", and files has nothing"),
+        (json!(["merging"]), "parameter_merge_strategies are not supported"),
+    ] {
+        let (_, message) = refusal(with(names)).await;
         assert!(message.contains(part), "{message}");
     }
 }

@@ -25,10 +25,11 @@ pub(crate) async fn validate(State(api): State<Arc<Api>>, mut change: Change) ->
     };
     // The name that Heat gives the stack that it tries.
     let name: StackName = "dummy".parse().map_err(|_| Fault::internal())?;
+    let (environment, parameters) = template::environment::requested(&body, part("template"), &files)?;
     let given = Given {
         template: part("template"),
-        environment: part("environment"),
-        parameters: part("parameters"),
+        environment: &environment,
+        parameters,
         files: &files,
         stack_name: &name,
         project: change.project(),

@@ -9,22 +9,22 @@
 //! was removed in the last minutes when it looks for a free one (`recently_deleted` in its `ialloc.c`). Whoever writes
 //! to where 90,000 files have just been removed measures that, two thirds of the processor time, and nothing else.
 
-mod meter;
 mod restic;
 mod same;
 mod sample;
-mod stacksnap;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use self::meter::Cost;
+use serde_json::json;
+
 use self::restic::Restic;
-use self::stacksnap::Service;
 use crate::Arguments;
+use crate::meter::Cost;
 use crate::report::{all, at_most, median, seconds};
+use crate::service::Service;
 
 /// The whole process, in both directions.
 const MEMORY: f64 = 400.0;
@@ -75,7 +75,9 @@ impl Bench<'_> {
     async fn round(&self, round: u32, ours: &mut Costs, theirs: &mut Costs) -> anyhow::Result<()> {
         let place = self.directory.join(format!("round-{round}"));
         let (restored, ours_first) = (self.directory.join(format!("restored-{round}")), round.is_multiple_of(2));
-        let service = Service::start(&self.arguments.stacksnap, &place.join("stacksnap"), &self.tree).await?;
+        let root = ["--directory-root".as_ref(), self.tree.as_os_str()];
+        let mut service = Service::start(&self.arguments.stacksnap, &place.join("stacksnap"), &root).await?;
+        service.stack(json!({ "tree": { "type": "Stacksnap::Directory", "external_id": self.tree } })).await?;
         let restic = Restic::new(place.join("restic"))?;
 
         let mut snapshot = String::new();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use super::meter::{Cost, Meter};
+use crate::meter::{Cost, Meter};
 
 /// How often a process is looked at.
 const LOOK: Duration = Duration::from_millis(10);

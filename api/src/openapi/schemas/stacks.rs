@@ -16,6 +16,8 @@ pub(crate) struct StackRequest {
     /// An object, or text in YAML or JSON.
     #[schema(value_type = Option<Object>)]
     environment: Option<Value>,
+    /// Names in `files`, in this order: what they hold is the environment, and `environment` is not read.
+    environment_files: Option<Vec<String>>,
     #[schema(value_type = Option<Object>)]
     files: Option<Map<String, Value>>,
     timeout_mins: Option<u64>,
@@ -38,6 +40,8 @@ pub(crate) struct StackUpdate {
     /// An object, or text in YAML or JSON.
     #[schema(value_type = Option<Object>)]
     environment: Option<Value>,
+    /// Names in `files`, in this order: what they hold is the environment, and `environment` is not read.
+    environment_files: Option<Vec<String>>,
     #[schema(value_type = Option<Object>)]
     files: Option<Map<String, Value>>,
     /// Kept if not given.
@@ -62,6 +66,8 @@ pub(crate) struct StackPatch {
     /// An object, or text in YAML or JSON.
     #[schema(value_type = Option<Object>)]
     environment: Option<Value>,
+    /// Names in `files`, in this order: what they hold is the environment, and `environment` is not read.
+    environment_files: Option<Vec<String>>,
     #[schema(value_type = Option<Object>)]
     files: Option<Map<String, Value>>,
     timeout_mins: Option<u64>,

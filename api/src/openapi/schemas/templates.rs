@@ -12,6 +12,8 @@ pub(crate) struct TemplateRequest {
     /// An object, or text in YAML or JSON.
     #[schema(value_type = Option<Object>)]
     environment: Option<Value>,
+    /// Names in `files`, in this order: what they hold is the environment, and `environment` is not read.
+    environment_files: Option<Vec<String>>,
     #[schema(value_type = Option<Object>)]
     parameters: Option<Map<String, Value>>,
     #[schema(value_type = Option<Object>)]

@@ -5,6 +5,7 @@
 //! Time is from the request to the answer that says COMPLETE: with the plan that every restore begins with, the seal
 //! that every snapshot ends with, and what store and queue take.
 
+use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use super::meter::{Cost, Meter};
+use crate::meter::{Cost, Meter};
 
 /// How often an operation is asked for.
 const ASK: Duration = Duration::from_millis(20);
@@ -29,8 +30,8 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts it on a fresh directory, and makes a stack of the tree.
-    pub async fn start(program: &Path, directory: &Path, tree: &Path) -> anyhow::Result<Self> {
+    /// Starts it on a fresh directory, with these flags beside.
+    pub async fn start(program: &Path, directory: &Path, flags: &[&OsStr]) -> anyhow::Result<Self> {
         std::fs::create_dir_all(directory)?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = directory.join("log");
@@ -39,8 +40,7 @@ impl Service {
             .args(["serve", "--auth", "none", "--listen", &format!("127.0.0.1:{port}")])
             .arg("--data-dir")
             .arg(directory.join("data"))
-            .arg("--directory-root")
-            .arg(tree)
+            .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&log)?);
@@ -48,12 +48,16 @@ impl Service {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
         let mut service = Self { child, url: format!("http://127.0.0.1:{port}"), log, http, stack: String::new() };
         service.until_ready().await?;
-        let resources = json!({ "tree": { "type": "Stacksnap::Directory", "external_id": tree } });
-        let template = json!({ "heat_template_version": "2016-10-14", "resources": resources });
-        let made = service.run("stacks", &json!({ "stack_name": "bench", "template": template })).await?.1;
-        let id = made["stack"]["id"].as_str().context("a stack without an id")?;
-        service.stack = format!("stacks/bench/{id}");
         Ok(service)
+    }
+
+    /// Makes the stack that the rest is about.
+    pub async fn stack(&mut self, resources: Value) -> anyhow::Result<()> {
+        let template = json!({ "heat_template_version": "2016-10-14", "resources": resources });
+        let made = self.run("stacks", &json!({ "stack_name": "bench", "template": template })).await?.1;
+        let id = made["stack"]["id"].as_str().context("a stack without an id")?;
+        self.stack = format!("stacks/bench/{id}");
+        Ok(())
     }
 
     /// The snapshot's id.
