@@ -111,6 +111,11 @@ impl Cinder {
     }
 }
 
+/// The filter of a list that is not of one project only.
+fn all(everywhere: bool) -> &'static [(&'static str, &'static str)] {
+    if everywhere { &[("all_tenants", "1")] } else { &[] }
+}
+
 /// `{"volume": {…}}`.
 fn one<T: DeserializeOwned>(reply: &Reply, key: &str) -> Result<T, Error> {
     let mut body: Map<String, Value> = reply.json()?;

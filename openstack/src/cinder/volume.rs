@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Cinder, Metadata, or_default};
+use super::{Cinder, Metadata, all, or_default};
 use crate::error::Error;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -77,6 +77,11 @@ impl Cinder {
         let mut found: Vec<Volume> = self.list("volumes", &[("name", name)]).await?;
         found.retain(|volume| volume.name == name);
         Ok(found)
+    }
+
+    /// All volumes of the project; `everywhere`: of all projects, if the session is an administrator's.
+    pub async fn all_volumes(&self, everywhere: bool) -> Result<Vec<Volume>, Error> {
+        self.list("volumes", all(everywhere)).await
     }
 
     pub async fn create_volume(&self, new: &NewVolume) -> Result<Volume, Error> {

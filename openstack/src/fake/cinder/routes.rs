@@ -49,11 +49,23 @@ pub(super) fn over_quota(message: String) -> Refusal {
 /// What comes with a request.
 pub(super) struct Given<'a> {
     pub(super) project: &'a str,
+    /// Sees and changes what is in any project.
+    pub(super) admin: bool,
     pub(super) query: &'a BTreeMap<String, String>,
     pub(super) body: &'a Value,
 }
 
 impl Given<'_> {
+    /// Whether the caller may know of something in this project.
+    pub(super) fn may(&self, project: &str) -> bool {
+        self.admin || self.project == project
+    }
+
+    /// Whether a list has something that is in this project.
+    pub(super) fn lists(&self, project: &str) -> bool {
+        self.project == project || (self.admin && self.query.get("all_tenants").is_some_and(|all| all == "1"))
+    }
+
     pub(super) fn metadata(value: &Value) -> BTreeMap<String, String> {
         let pairs = value.as_object().into_iter().flatten();
         pairs.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
@@ -119,7 +131,7 @@ fn served(
     let answer = match parts.split_first() {
         Some((&"v3", [of, ..])) if *of != project => Err(bad_request("Malformed request url")),
         Some((&"v3", [_, rest @ ..])) => {
-            let given = Given { project: &project, query, body };
+            let given = Given { project: &project, admin: world.tokens.is_admin(headers), query, body };
             let answer = match rest.split_first() {
                 Some((&"volumes", rest)) => state.serve_volumes(method, rest, &given),
                 Some((&"snapshots", rest)) => state.serve_snapshots(method, rest, &given),

@@ -8,6 +8,10 @@ use crate::driver::Ctx;
 
 /// The metadata by which everything of ours is found, and by which nothing of others' is taken for ours.
 pub(super) const STEP: &str = "stacksnap_step";
+pub(super) const PROJECT: &str = "stacksnap_project";
+pub(super) const STACK: &str = "stacksnap_stack";
+pub(super) const RESOURCE: &str = "stacksnap_resource";
+pub(super) const SNAPSHOT: &str = "stacksnap_snapshot";
 /// On a backup that is out of sight and waits for those that are built on it.
 pub(super) const CONDEMNED: &str = "stacksnap_condemned";
 
@@ -24,12 +28,12 @@ pub(super) fn description(ctx: &Ctx) -> String {
 pub(super) fn metadata(ctx: &Ctx) -> Metadata {
     let mut marks = Metadata::from([
         (STEP.to_owned(), ctx.step.to_string()),
-        ("stacksnap_project".to_owned(), ctx.project.to_string()),
-        ("stacksnap_stack".to_owned(), ctx.stack.to_string()),
-        ("stacksnap_resource".to_owned(), ctx.resource.name.to_string()),
+        (PROJECT.to_owned(), ctx.project.to_string()),
+        (STACK.to_owned(), ctx.stack.to_string()),
+        (RESOURCE.to_owned(), ctx.resource.name.to_string()),
     ]);
     if let Some(snapshot) = ctx.snapshot {
-        marks.insert("stacksnap_snapshot".to_owned(), snapshot.to_string());
+        marks.insert(SNAPSHOT.to_owned(), snapshot.to_string());
     }
     marks
 }
