@@ -90,29 +90,48 @@ const BUILT_IN: &[Kind] = &[
 ];
 
 /// What a cloud's types take is what Heat's plugins of the same name take; nothing is made of it here.
-const CLOUD: &[Kind] = &[Kind {
-    name: "OS::Cinder::Volume",
-    cut: CutKind::Durable,
+const CLOUD: &[Kind] = &[
+    REMOTE,
+    Kind {
+        name: "OS::Cinder::Volume",
+        cut: CutKind::Durable,
+        quiesce: false,
+        external_id: Some("the id of a volume, a UUID"),
+        external_id_ok: |id| uuid::Uuid::parse_str(id).is_ok(),
+        cloud: true,
+        properties: &[
+            ("availability_zone", Property::Any, Required::No),
+            ("backup_id", Property::Any, Required::No),
+            ("description", Property::Any, Required::No),
+            ("image", Property::Any, Required::No),
+            ("metadata", Property::Any, Required::No),
+            ("multiattach", Property::Any, Required::No),
+            ("name", Property::Any, Required::No),
+            ("read_only", Property::Any, Required::No),
+            ("scheduler_hints", Property::Any, Required::No),
+            ("size", Property::Any, Required::No),
+            ("snapshot_id", Property::Any, Required::No),
+            ("source_volid", Property::Any, Required::No),
+            ("volume_type", Property::Any, Required::No),
+        ],
+    },
+];
+
+/// A stack of another orchestration service.
+const REMOTE: Kind = Kind {
+    name: "OS::Heat::Stack",
+    cut: CutKind::None,
     quiesce: false,
-    external_id: Some("the id of a volume, a UUID"),
+    external_id: Some("the id of a stack in the other service, a UUID"),
     external_id_ok: |id| uuid::Uuid::parse_str(id).is_ok(),
     cloud: true,
     properties: &[
-        ("availability_zone", Property::Any, Required::No),
-        ("backup_id", Property::Any, Required::No),
-        ("description", Property::Any, Required::No),
-        ("image", Property::Any, Required::No),
-        ("metadata", Property::Any, Required::No),
-        ("multiattach", Property::Any, Required::No),
-        ("name", Property::Any, Required::No),
-        ("read_only", Property::Any, Required::No),
-        ("scheduler_hints", Property::Any, Required::No),
-        ("size", Property::Any, Required::No),
-        ("snapshot_id", Property::Any, Required::No),
-        ("source_volid", Property::Any, Required::No),
-        ("volume_type", Property::Any, Required::No),
+        ("context", Property::Any, Required::No),
+        ("parameters", Property::Any, Required::No),
+        ("template", Property::Any, Required::No),
+        ("timeout", Property::Any, Required::No),
     ],
-}];
+};
 
 impl From<&'static Native> for Kind {
     /// Its properties are checked by `native/`.

@@ -78,6 +78,19 @@ impl Session {
         }))
     }
 
+    /// The same credentials in another region of the cloud.
+    pub fn in_region(&self, region: &str) -> Self {
+        let Inner { http, auth_url, credentials, settings, .. } = &*self.0;
+        let settings = Settings { region: Some(region.to_owned()), ..settings.clone() };
+        Self(Arc::new(Inner {
+            http: http.clone(),
+            auth_url: auth_url.clone(),
+            credentials: credentials.clone(),
+            settings,
+            current: Mutex::default(),
+        }))
+    }
+
     /// The same user for something else. `None`: these credentials are for one thing only.
     pub fn scoped(&self, scope: Scope) -> Option<Self> {
         match &self.0.credentials {

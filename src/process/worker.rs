@@ -10,6 +10,7 @@ use stacksnap_worker::drivers::directory::{self, Directory};
 use stacksnap_worker::drivers::native::Native;
 use stacksnap_worker::drivers::postgresql::Postgresql;
 use stacksnap_worker::drivers::postgresql::settings::Connections;
+use stacksnap_worker::drivers::remote::Stack;
 use stacksnap_worker::housekeeping;
 use stacksnap_worker::slots::Counts;
 use stacksnap_worker::vault::PruneRules;
@@ -57,7 +58,8 @@ fn drivers(config: &Config) -> Registry {
         .directory_root
         .iter()
         .map(|root| directory::AllowedRoot { project: root.project.clone(), path: root.path.clone() });
-    let settings = directory::Settings { roots: roots.collect(), control: config.data_dir.join("control") };
+    let settings =
+        directory::Settings { roots: roots.collect(), control: config.data_dir.join("control"), own: config.own() };
     let connections = Connections::new(config.postgresql.clone());
     let drivers = Registry::default()
         .with(Arc::new(Directory::new(settings)))
@@ -66,12 +68,13 @@ fn drivers(config: &Config) -> Registry {
     if !config.openstack.enabled {
         return drivers;
     }
-    drivers.with(Arc::new(Volume::new(cinder::Settings {
+    let volume = Volume::new(cinder::Settings {
         mode: config.cinder.mode,
         full_every: config.cinder.full_every,
         longest_wait: config.cinder.longest_wait,
         ..cinder::Settings::default()
-    })))
+    });
+    drivers.with(Arc::new(volume)).with(Arc::new(Stack::default()))
 }
 
 /// The host's name, as far as it fits an id.

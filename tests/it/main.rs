@@ -13,6 +13,7 @@ mod heat_killed;
 mod lanes;
 mod native;
 mod operator;
+mod remote;
 mod several;
 mod stacks;
 mod support;

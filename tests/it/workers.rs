@@ -13,10 +13,11 @@ use crate::support::app::App;
 
 const SIZE: sample::Size = sample::Size { entries: 200, largest: 100_000 };
 
-/// A tree whose copy takes a while: `megabytes` that neither deduplicate nor compress.
+/// A tree whose copy takes a while: `megabytes` that neither compress nor are those of a tree of another name.
 pub fn large(tree: &Path, megabytes: usize) {
     std::fs::create_dir_all(tree).unwrap();
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let name = tree.file_name().unwrap().as_encoded_bytes();
+    let mut state = name.iter().fold(0x9e37_79b9_7f4a_7c15_u64, |state, byte| state.rotate_left(8) ^ u64::from(*byte));
     for number in 0..megabytes {
         let mut bytes = Vec::with_capacity(1 << 20);
         while bytes.len() < 1 << 20 {

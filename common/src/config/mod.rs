@@ -133,6 +133,32 @@ impl Config {
         self.vault.path.clone().unwrap_or_else(|| self.data_dir.join("vault"))
     }
 
+    /// Everything that nobody may copy or restore as a directory of a stack's: where this service keeps its own, and files
+    /// with secrets.
+    pub fn own(&self) -> Vec<PathBuf> {
+        let mut own = vec![self.data_dir.clone(), self.master_key_file()];
+        if self.vault.s3.bucket.is_none() {
+            own.push(self.vault_path());
+        }
+        if let Auth::Tokens(file) = &self.auth {
+            own.push(file.clone());
+        }
+        own.extend(self.keystone.password_file.clone());
+        if self.keystone.cloud.is_some() {
+            own.push(self.keystone.clouds_file.clone());
+        }
+        if self.openstack.enabled && self.openstack.cloud.is_some() {
+            own.push(self.openstack.clouds_file.clone());
+        }
+        own.extend(
+            self.postgresql
+                .values()
+                .flat_map(|server| [server.password_file.clone(), server.passfile.clone()])
+                .flatten(),
+        );
+        own
+    }
+
     /// Where the master key is, unless it came through the environment.
     pub fn master_key_file(&self) -> PathBuf {
         self.vault.master_key_file.clone().unwrap_or_else(|| self.data_dir.join("master.key"))

@@ -141,7 +141,7 @@ fn settings() -> store::Settings {
 
 fn worker(dir: &Path, store: &Store, queue: &Arc<dyn Queue>) -> (Deps, stacksnap_worker::Settings) {
     let roots = vec![directory::AllowedRoot { project: None, path: dir.join("root") }];
-    let directory = Directory::new(directory::Settings { roots, control: dir.join("control") });
+    let directory = Directory::new(directory::Settings { roots, control: dir.join("control"), own: Vec::new() });
     let key = MasterKey::create_file(&dir.join("master.key")).unwrap();
     let vaults = Vaults::new(vault::Settings::new(Location::Directory(dir.join("vault"))), key).unwrap();
     let deps = Deps {

@@ -7,3 +7,4 @@ pub(crate) mod contract;
 pub mod directory;
 pub mod native;
 pub mod postgresql;
+pub mod remote;

@@ -183,6 +183,28 @@ impl Heat {
         state.stacks.get(id).map_or("gone".to_owned(), |stack| format!("{}_{}", stack.action, stack.status))
     }
 
+    /// From now on whether all snapshots fail, after they have begun.
+    pub fn snapshots_fail(&self, fail: bool) {
+        self.state().snapshots_fail = fail;
+    }
+
+    /// All of a stack's, the oldest first.
+    pub fn snapshots(&self, id: &str) -> Vec<Value> {
+        self.state().stacks.get(id).map(|stack| stack.snapshots.clone()).unwrap_or_default()
+    }
+
+    /// Changes anything about a snapshot, behind Heat's back.
+    pub fn change_snapshot(&self, id: &str, snapshot: &str, change: impl FnOnce(&mut Value)) {
+        let mut state = self.state();
+        let snapshots = &mut state.stacks.get_mut(id).unwrap().snapshots;
+        change(snapshots.iter_mut().find(|found| found["id"] == snapshot).unwrap());
+    }
+
+    /// The stack is gone, whatever there is of it.
+    pub fn lose(&self, id: &str) {
+        self.state().stacks.remove(id);
+    }
+
     /// A snapshot that Heat made itself; its id.
     pub fn snapshot(&self, id: &str, name: &str) -> String {
         let mut state = self.state();

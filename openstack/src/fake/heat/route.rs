@@ -98,7 +98,12 @@ impl State {
     ) -> Response {
         let project = path[0];
         match (method.as_str(), &path[1..]) {
-            ("GET", ["stacks"] | ["stacks", "detail"]) => self.list(project, query, base),
+            ("GET", ["stacks"] | ["stacks", "detail"]) => {
+                if let Some(id) = query.get("id") {
+                    self.look(id);
+                }
+                self.list(project, query, base)
+            }
             ("POST", ["stacks"]) => self.make(project, user, body, base),
             ("GET", ["build_info"]) => {
                 Json(json!({"api": {"revision": "fake"}, "engine": {"revision": "fake"}})).into_response()
@@ -163,7 +168,7 @@ impl State {
             .stacks
             .values()
             .filter(|s| s.project == project && !s.is_deleted() && is("name", &s.name))
-            .filter(|s| is("status", &s.status) && is("action", &s.action))
+            .filter(|s| is("status", &s.status) && is("action", &s.action) && is("id", &s.id))
             .collect();
         found.reverse();
         let count = found.len();
@@ -252,6 +257,8 @@ impl State {
                 self.stacks.remove(id);
                 Json(stack.document()).into_response()
             }
+            ("POST", ["snapshots"]) if stack.status == "IN_PROGRESS" => busy(&stack),
+            ("POST", ["snapshots"]) => Json(self.take_snapshot(id, &body["name"])).into_response(),
             ("GET", ["snapshots"]) => Json(json!({"snapshots": stack.snapshots})).into_response(),
             (method, ["snapshots", snapshot, below @ ..]) => {
                 let Some(found) = stack.snapshots.iter().find(|found| found["id"] == *snapshot) else {
@@ -259,12 +266,18 @@ impl State {
                 };
                 match (method, below) {
                     ("GET", []) => Json(json!({"snapshot": found})).into_response(),
+                    ("DELETE", []) if found["status"] == "IN_PROGRESS" => fault(
+                        StatusCode::BAD_REQUEST,
+                        "NotSupported",
+                        "Deleting in-progress snapshot is not supported.",
+                    ),
                     ("DELETE", []) => {
                         self.stacks.get_mut(id).unwrap().snapshots.retain(|found| found["id"] != *snapshot);
                         StatusCode::NO_CONTENT.into_response()
                     }
+                    ("POST", ["restore"]) if stack.status == "IN_PROGRESS" => busy(&stack),
                     ("POST", ["restore"]) => {
-                        self.begin(id, "RESTORE");
+                        self.restore(id, found);
                         accepted()
                     }
                     _ => fault(StatusCode::METHOD_NOT_ALLOWED, "HTTPMethodNotAllowed", ""),
@@ -310,6 +323,11 @@ fn host(headers: &HeaderMap) -> String {
 
 fn no_stack(name: &str) -> Response {
     fault(StatusCode::NOT_FOUND, "EntityNotFound", &format!("The Stack ({name}) could not be found."))
+}
+
+fn busy(stack: &Stack) -> Response {
+    let why = format!("Stack {} already has an action ({}) in progress.", stack.name, stack.action);
+    fault(StatusCode::CONFLICT, "ActionInProgress", &why)
 }
 
 fn accepted() -> Response {

@@ -21,6 +21,8 @@ pub(super) struct State {
     pub(super) held: bool,
     /// The next thing that it does fails.
     pub(super) fails: bool,
+    /// All snapshots do.
+    pub(super) snapshots_fail: bool,
     /// On which look from now on (1: the next) which stack is changed first, by somebody else.
     pub(super) changes: Option<(u32, String)>,
     made: u64,
@@ -51,6 +53,8 @@ pub(super) struct Stack {
     pub(super) members: Vec<Member>,
     pub(super) events: Vec<Value>,
     pub(super) snapshots: Vec<Value>,
+    /// The snapshot that it is being made from again.
+    pub(super) restoring: Option<Value>,
     pub(super) left: u32,
     pub(super) failing: bool,
 }
@@ -84,6 +88,7 @@ impl State {
             looks: 2,
             held: false,
             fails: false,
+            snapshots_fail: false,
             changes: None,
             made: 0,
             clock: 1_795_000_000,
@@ -137,6 +142,7 @@ impl State {
             members: Vec::new(),
             events: Vec::new(),
             snapshots: Vec::new(),
+            restoring: None,
             left: self.looks,
             failing: std::mem::take(&mut self.fails),
         };
@@ -167,7 +173,9 @@ impl State {
     pub(super) fn end(&mut self, id: &str) {
         let stack = &self.stacks[id];
         let action = stack.action.clone();
-        let broken = if stack.failing { Some("it was told to".to_owned()) } else { self.members_end(id, &action) };
+        let failing = stack.failing || (self.snapshots_fail && action == "SNAPSHOT");
+        self.stacks.get_mut(id).unwrap().failing = failing;
+        let broken = if failing { Some("it was told to".to_owned()) } else { self.members_end(id, &action) };
         let deleted = self.now();
         let stack = self.stacks.get_mut(id).unwrap();
         let (status, reason) = match broken {
@@ -182,7 +190,23 @@ impl State {
         if stack.is_deleted() {
             stack.deleted = Some(deleted);
         }
+        stack.snapshot_ends(status, &reason);
         self.event(id, &action, status, &reason);
+    }
+
+    /// Begins a snapshot; what `POST …/snapshots` answers.
+    pub(super) fn take_snapshot(&mut self, id: &str, name: &Value) -> Value {
+        let (snapshot, at) = (self.id(), self.now());
+        let made = json!({"id": snapshot, "name": name, "action": "CREATE", "status": "IN_PROGRESS", "status_reason": null,
+            "data": null, "creation_time": at});
+        self.begin(id, "SNAPSHOT");
+        self.stacks.get_mut(id).unwrap().snapshots.push(made.clone());
+        made
+    }
+
+    pub(super) fn restore(&mut self, id: &str, snapshot: &Value) {
+        self.begin(id, "RESTORE");
+        self.stacks.get_mut(id).unwrap().restoring = Some(snapshot.clone());
     }
 
     pub(super) fn release(&mut self) {
@@ -333,6 +357,23 @@ impl State {
 impl Stack {
     pub(super) fn is_deleted(&self) -> bool {
         self.action == "DELETE" && self.status == "COMPLETE"
+    }
+
+    /// What becomes of a snapshot that was being made, or restored, when the stack's action has ended.
+    fn snapshot_ends(&mut self, status: &str, reason: &str) {
+        if let Some(snapshot) = self.restoring.take().filter(|_| status == "COMPLETE") {
+            self.template = snapshot["data"]["template"].clone();
+            self.parameters = snapshot["data"]["environment"]["parameters"].as_object().cloned().unwrap_or_default();
+        }
+        if self.action != "SNAPSHOT" {
+            return;
+        }
+        let data = json!({"name": self.name, "id": self.id, "template": self.template,
+            "environment": {"parameters": self.parameters}});
+        for snapshot in self.snapshots.iter_mut().filter(|snapshot| snapshot["status"] == "IN_PROGRESS") {
+            (snapshot["status"], snapshot["status_reason"]) = (status.into(), reason.into());
+            snapshot["data"] = data.clone();
+        }
     }
 
     pub(super) fn defined(&self) -> impl Iterator<Item = (&String, &Value)> {

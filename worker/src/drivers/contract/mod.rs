@@ -59,6 +59,11 @@ pub(crate) trait Subject: Send + Sync {
         false
     }
 
+    /// Of a type whose size nobody tells: false. Then it counts as one thing.
+    fn has_bytes(&self) -> bool {
+        true
+    }
+
     /// Whether a verification reads every byte, or only asks whether all is there.
     fn reads_back(&self) -> bool {
         true

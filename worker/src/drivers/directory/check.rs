@@ -1,5 +1,8 @@
 //! What can be known before anything is copied: the directory is there and allowed, and what of it will give trouble.
 
+use std::io;
+use std::path::Path;
+
 use rustix::fs::{Access, AtFlags, FileType};
 
 use super::notes::Some as Few;
@@ -11,7 +14,7 @@ use super::{Job, errors};
 use crate::driver::{Checked, Error};
 use crate::vault::tree::Meta;
 
-/// Opens the directory. Refused if stacksnap's own control directory lies in it.
+/// Opens the directory. Refused if it holds what is stacksnap's own, or lies in that.
 pub(crate) fn open(job: &Job) -> Result<Tree, Error> {
     let tree = job.place.open()?;
     apart(job, &tree)?;
@@ -28,7 +31,26 @@ pub(crate) fn apart(job: &Job, tree: &Tree) -> Result<(), Error> {
             job.place.path()
         )));
     }
+    for own in job.own.iter() {
+        if is_own(tree, own).map_err(|error| errors::control(&error))? {
+            return Err(Error::permanent(format!(
+                "{} holds or belongs to what is stacksnap's own (its data, a vault, a key or a password): a project could \
+                 read all others' from its snapshot, and a restore would destroy them. Choose a directory beside {}",
+                job.place.path(),
+                own.display()
+            )));
+        }
+    }
     Ok(())
+}
+
+/// Whether `own` lies in the directory, or, of a directory, the other way round. What is not there (yet) does neither.
+fn is_own(tree: &Tree, own: &Path) -> io::Result<bool> {
+    let Ok(real) = own.canonicalize() else { return Ok(false) };
+    if real.is_dir() {
+        return Ok(tree.holds(&real)? || tree.lies_in(&real)?);
+    }
+    Ok(real.parent().map_or(Ok(false), |holder| tree.holds(holder))?)
 }
 
 /// Walks the directory and names what a snapshot or a restore would stumble over.

@@ -80,6 +80,10 @@ pub struct Settings {
     pub roots: Vec<AllowedRoot>,
     /// Locks and records of restores; the same for all workers of a host, and outside of every root.
     pub control: PathBuf,
+    /// What else is this service's own, directories and files: vault, store, keys, passwords. A directory that holds one of
+    /// them is nobody's to copy, and one that lies in one of these directories is not either.
+    #[serde(default)]
+    pub own: Vec<PathBuf>,
 }
 
 /// How long a step waits in its slot for another that has the directory, and after how long it is looked at again.
@@ -93,11 +97,13 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub struct Directory {
     roots: Arc<Vec<AllowedRoot>>,
     control: Control,
+    own: Arc<Vec<PathBuf>>,
 }
 
 impl Directory {
     pub fn new(settings: Settings) -> Self {
-        Self { roots: Arc::new(settings.roots), control: Control::new(settings.control) }
+        let Settings { roots, control, own } = settings;
+        Self { roots: Arc::new(roots), control: Control::new(control), own: Arc::new(own) }
     }
 
     /// What every method begins with.
@@ -108,6 +114,7 @@ impl Directory {
             place: place(&self.roots, &ctx.project, &ctx.resource)?,
             properties: Arc::new(properties),
             control: self.control.clone(),
+            own: Arc::clone(&self.own),
             ctx: Ctx { cancel: ctx.cancel.child_token(), ..ctx.clone() },
         })
     }
@@ -181,6 +188,7 @@ struct Job {
     place: Place,
     properties: Arc<Properties>,
     control: Control,
+    own: Arc<Vec<PathBuf>>,
     ctx: Ctx,
 }
 

@@ -163,19 +163,31 @@ impl Tree {
 
     /// Whether the directory `other` is this one or lies in it.
     pub(crate) fn holds(&self, other: &std::path::Path) -> rustix::io::Result<bool> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let mut at = rustix::fs::open(other, flags, Mode::empty())?;
-        loop {
-            let here = FileId::of(&beneath::stat_open(at.as_fd())?);
-            if here == self.id {
-                return Ok(true);
-            }
-            let above = rustix::fs::openat(&at, c"..", flags, Mode::empty())?;
-            if FileId::of(&beneath::stat_open(above.as_fd())?) == here {
-                return Ok(false);
-            }
-            at = above;
+        is_above(&self.id, rustix::fs::open(other, ABOVE, Mode::empty())?)
+    }
+
+    /// Whether this directory is `other` or lies in it.
+    pub(crate) fn lies_in(&self, other: &std::path::Path) -> rustix::io::Result<bool> {
+        let other = rustix::fs::open(other, ABOVE, Mode::empty())?;
+        let id = FileId::of(&beneath::stat_open(other.as_fd())?);
+        is_above(&id, rustix::fs::openat(&self.root, c".", ABOVE, Mode::empty())?)
+    }
+}
+
+const ABOVE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// Whether `id` is the directory `at` or one above it.
+fn is_above(id: &FileId, mut at: OwnedFd) -> rustix::io::Result<bool> {
+    loop {
+        let here = FileId::of(&beneath::stat_open(at.as_fd())?);
+        if here == *id {
+            return Ok(true);
         }
+        let above = rustix::fs::openat(&at, c"..", ABOVE, Mode::empty())?;
+        if FileId::of(&beneath::stat_open(above.as_fd())?) == here {
+            return Ok(false);
+        }
+        at = above;
     }
 }
 

@@ -68,7 +68,7 @@ impl Tree {
 impl Subject for Tree {
     fn driver(&self) -> Arc<dyn Driver> {
         let roots = vec![AllowedRoot { project: Some(self.project()), path: self.data() }];
-        Arc::new(Directory::new(Settings { roots, control: self.control() }))
+        Arc::new(Directory::new(Settings { roots, control: self.control(), own: Vec::new() }))
     }
 
     fn project(&self) -> ProjectId {

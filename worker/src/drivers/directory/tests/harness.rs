@@ -109,6 +109,7 @@ pub(super) fn open(base: &Path) -> (Directory, Vaults) {
     let driver = Directory::new(Settings {
         roots: vec![AllowedRoot { project: Some(Harness::project()), path: base.clone() }],
         control: base.join("control"),
+        own: vec![base.join("vault"), base.join("secret/key")],
     });
     let master = MasterKey::parse(&"5a".repeat(32), "the test").unwrap();
     let vaults = Vaults::new(vault::Settings::new(Location::Directory(base.join("vault"))), master).unwrap();

@@ -194,6 +194,17 @@ async fn what_may_not_be_used_is_refused_in_words() {
         let error = check(path.as_deref(), properties).await.unwrap_err();
         assert!(matches!(&error, Error::Permanent(text) if text.contains(words)), "{error}");
     }
+    for place in ["vault/default", "secret", "beside"] {
+        std::fs::create_dir_all(base.join(place)).unwrap();
+    }
+    // A link to what is ours is as good as the thing itself; one in a tree is only a link.
+    std::fs::write(base.join("beside/key"), "key").unwrap();
+    std::os::unix::fs::symlink("../beside/key", base.join("secret/key")).unwrap();
+    for own in ["vault", "vault/default", "beside"] {
+        let error = check(Some(&at(own)), json!({})).await.unwrap_err();
+        assert!(matches!(&error, Error::Permanent(text) if text.contains("stacksnap's own")), "{own}: {error}");
+    }
+    assert!(check(Some(&at("secret")), json!({})).await.is_ok());
     let error = check(Some(&at("none")), json!({})).await.unwrap_err();
     assert!(matches!(&error, Error::Gone(text) if text.contains("there is no directory")), "{error}");
 }

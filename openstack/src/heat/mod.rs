@@ -1,9 +1,10 @@
-//! Heat (orchestration): stacks as a snapshot needs them.
+//! Heat (orchestration): stacks as a snapshot needs them, and their own snapshots (`snapshots.rs`).
 //!
 //! What Heat gives is typed as far as something is decided by it; templates, environments and files are handed on as they
 //! are. A stack is always asked for by name and id together, so no redirect is ever followed.
 
 mod paths;
+mod snapshots;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ use crate::request::Request;
 use crate::session::{Session, below};
 
 pub use paths::Tree;
+pub use snapshots::Snapshot;
 
 /// Nested stacks are walked down so far; Heat's own `max_nested_stack_depth` is 5 by default.
 const DEPTH: &str = "20";
@@ -129,6 +131,11 @@ pub struct Update<'a> {
 }
 
 #[derive(Deserialize)]
+struct Stacks {
+    stacks: Vec<Stack>,
+}
+
+#[derive(Deserialize)]
 struct OneStack {
     stack: Stack,
 }
@@ -154,8 +161,20 @@ impl Heat {
         Self { by: By::Session(session), base: below(url.clone(), &[project]) }
     }
 
+    /// `url`: a project's endpoint, as the catalogue has it.
+    pub fn of_project(session: Session, url: Url) -> Self {
+        Self { by: By::Session(session), base: url }
+    }
+
     pub fn with_token(http: Http, token: Option<SecretString>, url: &Url, project: &str) -> Self {
         Self { by: By::Token(http, token), base: below(url.clone(), &[project]) }
+    }
+
+    /// By its id alone; one that is deleted is not there.
+    pub async fn find_stack(&self, id: &str) -> Result<Option<Stack>, Error> {
+        let request = self.get(&["stacks"]).query("id", id).query("show_nested", "True").query("show_hidden", "True");
+        let Stacks { stacks } = self.send(request).await?.json()?;
+        Ok(stacks.into_iter().find(|stack| stack.id == id))
     }
 
     /// A deleted stack is shown too, as `DELETE_COMPLETE`.

@@ -1,0 +1,187 @@
+//! `OS::Heat::Stack`: a stack of another orchestration service (another region's Heat, or another stacksnap), as one
+//! resource of this one. Its snapshots are that service's own: it is told to make, to restore and to delete them, and each
+//! wait for it is a timer.
+//!
+//! - `there.rs`: the stack over there, and that service's refusals as a step's errors.
+//! - `copy.rs`: a snapshot is made once. `restore.rs`: the stack is made what it was. `discard.rs`: the snapshot goes.
+//!
+//! **Where**: the catalogue's orchestration, in the region that the property `context` names, and in the name of whoever
+//! asked; credentials kept in a secret store (`context.credential_secret_id`) are not supported.
+//!
+//! **Adoption**: a snapshot is named `stacksnap-` and the step's id, and is looked for by that name before it is made. A
+//! restore has no name: what the stack looked like before it is written down first, and a newer restore of that stack is
+//! taken for ours.
+//!
+//! **Exclusion** is that service's own state: a stack on which something is in progress takes no snapshot and no restore.
+//!
+//! **Consistency** is whatever that service gives; one that says nothing of it promises none.
+
+mod copy;
+mod discard;
+mod restore;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+mod tests;
+mod there;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use stacksnap_common::ids::StepId;
+use stacksnap_common::store::Millis;
+use stacksnap_common::types::{Artifact, Consistency, Preview, Verdict};
+
+use crate::driver::{Checked, Ctx, Cut, Describe, Driver, Error, Outcome};
+use there::There;
+
+const TYPE: &str = "OS::Heat::Stack";
+
+/// How patiently that service is waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// The longest that it may take for one thing.
+    pub longest_wait: Duration,
+    /// Between two looks: at first, and at most.
+    pub pace: (Duration, Duration),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { longest_wait: Duration::from_secs(24 * 3600), pace: (Duration::from_secs(1), Duration::from_secs(30)) }
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Stack {
+    settings: Settings,
+}
+
+impl Stack {
+    pub fn new(settings: Settings) -> Self {
+        Self { settings }
+    }
+}
+
+/// What an artifact says of the snapshot over there; its `data`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Kept {
+    stack: String,
+    stack_name: String,
+    snapshot: String,
+}
+
+impl Kept {
+    fn of(artifact: &Artifact) -> Result<Self, Error> {
+        Self::deserialize(&artifact.data)
+            .map_err(|error| Error::Unreadable(format!("what was noted of the stack can't be read: {error}")))
+    }
+}
+
+/// What is made over there for a step is named so.
+fn name(step: StepId) -> String {
+    format!("stacksnap-{step}")
+}
+
+/// Since when something is waited for, and how often it was looked at; part of every checkpoint.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Wait {
+    since: Option<u64>,
+    looks: u32,
+}
+
+impl Wait {
+    /// The next look and the pause before it; or that it has taken too long.
+    fn on(self, settings: &Settings, now: Millis, what: &str) -> Result<(Self, Duration), Error> {
+        let since = self.since.unwrap_or(now.0);
+        if Duration::from_millis(now.0.saturating_sub(since)) > settings.longest_wait {
+            let seconds = settings.longest_wait.as_secs();
+            return Err(Error::permanent(format!("{what}, and that for longer than {seconds} s")));
+        }
+        let (first, longest) = settings.pace;
+        let pause = first.saturating_mul(1 + self.looks / 5).min(longest);
+        Ok((Self { since: Some(since), looks: self.looks + 1 }, pause))
+    }
+}
+
+fn later<T>(after: Duration, checkpoint: &impl Serialize) -> Result<Outcome<T>, Error> {
+    let checkpoint =
+        serde_json::to_value(checkpoint).map_err(|error| Error::permanent(format!("a checkpoint: {error}")))?;
+    Ok(Outcome::Later { after, checkpoint })
+}
+
+#[async_trait]
+impl Driver for Stack {
+    fn describe(&self) -> Describe {
+        Describe { types: &[TYPE], quiesce: false, consistency: Consistency::Crash, local: false }
+    }
+
+    async fn check(&self, ctx: &Ctx) -> Result<Checked, Error> {
+        let there = There::open(ctx).await?;
+        let stack = there.stack().await?;
+        let mut warnings = Vec::new();
+        if stack.stack_status.ends_with("_FAILED") {
+            warnings.push(format!("stack {} ({}) is {} there", stack.stack_name, stack.id, stack.stack_status));
+        }
+        Ok(Checked { warnings })
+    }
+
+    async fn cut(&self, ctx: &Ctx) -> Result<Outcome<Cut>, Error> {
+        ctx.go_on()?;
+        Ok(Outcome::Done(Cut::None))
+    }
+
+    async fn copy(&self, ctx: &Ctx, _: Cut) -> Result<Outcome<Artifact>, Error> {
+        copy::copy(&self.settings, &There::open(ctx).await?).await
+    }
+
+    async fn preview(&self, ctx: &Ctx, artifact: &Artifact) -> Result<Outcome<Preview>, Error> {
+        Ok(Outcome::Done(restore::preview(&There::open(ctx).await?, &Kept::of(artifact)?).await?))
+    }
+
+    async fn restore(&self, ctx: &Ctx, artifact: &Artifact) -> Result<Outcome<Preview>, Error> {
+        restore::restore(&self.settings, &There::open(ctx).await?, &Kept::of(artifact)?).await
+    }
+
+    async fn discard(&self, ctx: &Ctx, made_by: StepId, artifact: Option<&Artifact>) -> Result<Outcome<()>, Error> {
+        let kept = artifact.and_then(|artifact| Kept::of(artifact).ok());
+        discard::discard(&self.settings, &There::open(ctx).await?, made_by, kept.as_ref()).await
+    }
+
+    /// Asks whether the snapshot is there and well; what is in it can be read only by a restore.
+    async fn verify(&self, ctx: &Ctx, artifact: &Artifact) -> Result<Outcome<Verdict>, Error> {
+        let (there, kept) = (There::open(ctx).await?, Kept::of(artifact)?);
+        let found = there.find(there.heat.snapshot(&kept.stack_name, &kept.stack, &kept.snapshot)).await?;
+        let problem = match found {
+            None => Some(format!("snapshot {} is not there any more", kept.snapshot)),
+            Some(found) if found.status != "COMPLETE" => Some(format!("snapshot {} is {}", found.id, found.status)),
+            Some(_) => None,
+        };
+        Ok(Outcome::Done(Verdict { ok: problem.is_none(), bytes: 0, problems: problem.into_iter().collect() }))
+    }
+}
+
+impl Kept {
+    fn artifact(&self, ctx: &Ctx, consistency: Option<&str>, warnings: Vec<String>) -> Artifact {
+        let consistency = consistency.and_then(|word| serde_json::from_value(json!(word)).ok());
+        Artifact {
+            resource: ctx.resource.name.clone(),
+            kind: ctx.resource.kind.clone(),
+            step: ctx.step,
+            fence: ctx.lease.fence(),
+            protected: true,
+            why: None,
+            consistency: consistency.unwrap_or(Consistency::None),
+            cut_at: None,
+            entry: None,
+            bytes: 0,
+            bytes_added: 0,
+            files: 0,
+            digest: None,
+            warnings,
+            inline: false,
+            data: json!(self),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The driver against a Heat with state.
+
+mod contract;
+mod faults;
+mod lab;
