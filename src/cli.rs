@@ -48,7 +48,7 @@ pub enum Command {
     /// The store's records
     #[command(subcommand)]
     Store(StoreCommand),
-    /// List what is in the vaults and no record points at
+    /// List what carries stacksnap's mark and has no record: in the vaults, Cinder and Keystone
     Orphans(Orphans),
 
     /// Stacks: what belongs together

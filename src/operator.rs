@@ -4,10 +4,11 @@
 //! process at a time: where a `serve` runs on the same data directory, it is asked through its control socket
 //! (`control.rs`), which only its own user may use; where none runs, the files are opened here, and with Redis there is
 //! nothing to be in the way of. Which of these it was is said on stderr. The work itself is the same function in
-//! each case (`work.rs`), a list of JSON lines.
+//! each case (`work.rs`), a list of JSON lines; `orphans.rs` makes a table of them.
 
 pub mod control;
 mod key;
+mod orphans;
 pub mod work;
 
 use std::io::Write;
@@ -20,6 +21,7 @@ use crate::exit::Failure;
 use crate::process::{parts, vaults};
 
 pub use key::key;
+pub use orphans::Orphans;
 use work::{Task, Work};
 
 #[derive(Debug, Subcommand)]
@@ -54,21 +56,6 @@ pub enum StoreCommand {
     },
 }
 
-#[derive(Debug, clap::Args)]
-pub struct Orphans {
-    /// Remove them
-    #[arg(long)]
-    remove: bool,
-    #[command(flatten)]
-    flags: ConfigFlags,
-}
-
-impl Orphans {
-    pub async fn run(self) -> Result<(), Failure> {
-        run(self.flags, Task::Orphans { remove: self.remove }).await
-    }
-}
-
 pub async fn catalog(command: CatalogCommand) -> Result<(), Failure> {
     let CatalogCommand::Rebuild { flags } = command;
     run(flags, Task::Rebuild).await
@@ -79,19 +66,25 @@ pub async fn store(command: StoreCommand) -> Result<(), Failure> {
     run(flags, Task::Dump { prefix }).await
 }
 
-/// Does the task here or has a running service do it, and prints its lines as they come.
 async fn run(flags: ConfigFlags, task: Task) -> Result<(), Failure> {
+    run_with(flags, task, print).await
+}
+
+/// On stdout. That nobody reads it any more is no failure of ours.
+fn print(line: String) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Does the task here or has a running service do it; gives its lines to `print` as they come.
+async fn run_with(flags: ConfigFlags, task: Task, print: impl FnMut(String)) -> Result<(), Failure> {
     let config = config::load(&flags.sources()).map_err(|error| Failure::usage(error.to_string()))?;
-    let print = |line: String| {
-        // That nobody reads it any more is no failure of ours.
-        let _ = writeln!(std::io::stdout(), "{line}");
-    };
     if let Some(service) = control::find(&config)? {
         eprintln!("stacksnap: asking the service that runs on {}", config.data_dir.display());
         return service.ask(&task, print).await;
     }
     eprintln!("stacksnap: {}", opened(&config));
-    let work = Work { store: parts::open(&config).await?.store, vaults: vaults::open(&config, vaults::Key::Find).ok() };
+    let vaults = vaults::open(&config, vaults::Key::Find).ok();
+    let work = Work::new(&config, parts::open(&config).await?.store, vaults);
     work.run(&task, print).await
 }
 

@@ -105,7 +105,7 @@ pub async fn start(config: Config, role: Role) -> Result<Service, Failure> {
         timers::run(parts.store.clone(), parts.queue.clone(), settings, shutdown.token())
     });
     if role == Role::Serve {
-        let work = operator::work::Work { store: parts.store.clone(), vaults: vaults.clone() };
+        let work = operator::work::Work::new(&config, parts.store.clone(), vaults.clone());
         operator::control::serve(&config, work, &shutdown)?;
     }
     if let Some(vaults) = vaults {

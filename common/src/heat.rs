@@ -202,6 +202,8 @@ pub enum Captures {
     Members,
     /// It has no data, only properties; Heat brings them back with the template.
     Configuration,
+    /// Heat has not made it.
+    Nothing,
 }
 
 impl Captures {
@@ -222,12 +224,13 @@ impl Captures {
             Self::Generated => "generated value",
             Self::Members => "members",
             Self::Configuration => "configuration",
+            Self::Nothing => "nothing",
         }
     }
 
     /// Whether a restore brings it back. One that was made by chance is brought back as another.
     pub fn protects(self) -> bool {
-        self != Self::Generated
+        !matches!(self, Self::Generated | Self::Nothing)
     }
 }
 

@@ -98,6 +98,12 @@ impl Keystone {
         self.session.send(request).await?.json().map(|many: Many| many.trusts)
     }
 
+    /// What others have given to a user and not taken back; asked by that user.
+    pub async fn trusts_to(&self, trustee_user_id: &str) -> Result<Vec<Trust>, Error> {
+        let request = Request::get(self.url(&["OS-TRUST", "trusts"])).query("trustee_user_id", trustee_user_id);
+        self.session.send(request).await?.json().map(|many: Many| many.trusts)
+    }
+
     /// One that is gone already is no error. The trustor may do it, and a session that has the trust itself and
     /// impersonates.
     pub async fn delete_trust(&self, id: &str) -> Result<(), Error> {

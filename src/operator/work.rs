@@ -1,14 +1,23 @@
 //! The operator's tasks, wherever they are done.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use stacksnap_common::config::Config;
 use stacksnap_common::store::Store;
 use stacksnap_common::store::backend;
 use stacksnap_worker::catalog;
+use stacksnap_worker::drivers::cinder::orphans::OfCinder;
+use stacksnap_worker::orphans::trusts::Trusts;
+use stacksnap_worker::orphans::vault::OfVaults;
+use stacksnap_worker::orphans::{self, Finder, Remove, Told};
 use stacksnap_worker::vault::Vaults;
 
 use crate::exit::{Exit, Failure};
+use crate::process::cloud;
 
+const NO_KEY: &str = "there is no master key here; give vault.master_key_file or STACKSNAP_VAULT__MASTER_KEY";
 /// Records read at a time.
 const PAGE: usize = 500;
 
@@ -16,28 +25,28 @@ const PAGE: usize = 500;
 #[serde(rename_all = "lowercase")]
 pub enum Task {
     Dump { prefix: String },
-    Orphans { remove: bool },
+    Orphans { older_than: Duration, remove: Remove },
     Rebuild,
 }
 
 pub struct Work {
-    pub store: Store,
+    store: Store,
     /// None where this process has no master key.
-    pub vaults: Option<Vaults>,
+    vaults: Option<Vaults>,
+    config: Config,
 }
 
 impl Work {
+    /// `vaults`: none where this process has no master key.
+    pub fn new(config: &Config, store: Store, vaults: Option<Vaults>) -> Self {
+        Self { store, vaults, config: config.clone() }
+    }
+
     /// Gives each line of the result to `print`.
     pub async fn run(&self, task: &Task, mut print: impl FnMut(String)) -> Result<(), Failure> {
         match task {
             Task::Dump { prefix } => self.dump(prefix, print).await,
-            Task::Orphans { remove } => {
-                let found = catalog::orphans(&self.store, self.vaults()?, *remove).await.map_err(failure)?;
-                for orphan in found {
-                    print(json!(orphan).to_string());
-                }
-                Ok(())
-            }
+            Task::Orphans { older_than, remove } => self.orphans(*older_than, remove, print).await,
             Task::Rebuild => {
                 let mut left = 0;
                 let tell = |found: catalog::Found| {
@@ -53,9 +62,42 @@ impl Work {
         }
     }
 
+    async fn orphans(
+        &self,
+        older_than: Duration,
+        remove: &Remove,
+        mut print: impl FnMut(String),
+    ) -> Result<(), Failure> {
+        let mut tell = |told: Told| print(json!(told).to_string());
+        if self.vaults.is_none() {
+            tell(Told::Note(format!("the vaults were not searched: {NO_KEY}")));
+        }
+        let searched = orphans::search(&self.store, &self.finders()?, older_than, remove, tell).await;
+        match searched.map_err(|error| Failure::failed(error.to_string()))? {
+            0 => Ok(()),
+            wrong => Err(Failure::failed(format!("{wrong} things went wrong, see above"))),
+        }
+    }
+
+    /// One for each place where something of ours may be.
+    fn finders(&self) -> Result<Vec<Box<dyn Finder>>, Failure> {
+        let mut finders: Vec<Box<dyn Finder>> = Vec::new();
+        if let Some(vaults) = &self.vaults {
+            finders.push(Box::new(OfVaults(vaults.clone())));
+        }
+        if let Some((session, same_projects)) = cloud::clouds(&self.config)?.survey() {
+            if self.config.openstack.enabled {
+                finders.push(Box::new(OfCinder { session: session.clone(), same_projects }));
+            }
+            if same_projects {
+                finders.push(Box::new(Trusts { service: session, lasts: self.config.heat.trust_lasts }));
+            }
+        }
+        Ok(finders)
+    }
+
     fn vaults(&self) -> Result<&Vaults, Failure> {
-        let missing = "there is no master key here; give vault.master_key_file or STACKSNAP_VAULT__MASTER_KEY";
-        self.vaults.as_ref().ok_or_else(|| Failure::usage(missing))
+        self.vaults.as_ref().ok_or_else(|| Failure::usage(NO_KEY))
     }
 
     /// Every record under its key, shard by shard, in the order of the keys.

@@ -65,15 +65,21 @@ fn a_store_that_was_lost_is_made_again_from_the_vaults() {
 #[test]
 fn what_no_record_points_at_is_listed_and_removed() {
     let (mut serve, _) = with_snapshot();
-    let ran = serve.operator(&["orphans"]).exits(0);
+    let list = ["orphans", "--json", "--older-than", "0s"];
+    let ran = serve.operator(&list).exits(0);
     assert_eq!(ran.stdout, "", "a snapshot that is there is no orphan");
     serve.stop();
     std::fs::remove_file(serve.data().join("store.redb")).unwrap();
-    let listed = serve.operator(&["orphans"]).exits(0);
+    assert_eq!(serve.operator(&["orphans"]).exits(0).stdout, "", "what is young is left out");
+    let listed = serve.operator(&list).exits(0);
     assert_eq!(listed.stdout.lines().count(), 2, "the tree and the manifest: {listed:?}");
     assert!(listed.stdout.contains("\"removed\":false"), "{listed:?}");
-    serve.operator(&["orphans", "--remove"]).exits(0);
-    assert_eq!(serve.operator(&["orphans"]).exits(0).stdout, "");
+    let ids = listed.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].clone());
+    let ids = ids.map(|id| id.as_str().unwrap().to_owned()).collect::<Vec<_>>().join(",");
+    let wrong = serve.operator(&["orphans", "--older-than", "0s", "--delete", "nothing"]).exits(1);
+    assert!(wrong.stderr.contains("nothing is no orphan") && wrong.stdout.contains("entry"), "{wrong:?}");
+    serve.operator(&["orphans", "--older-than", "0s", "--delete", &ids]).exits(0);
+    assert_eq!(serve.operator(&list).exits(0).stdout, "");
     assert_eq!(serve.operator(&["catalog", "rebuild"]).exits(0).stdout, "", "what was removed is not brought back");
 }
 

@@ -80,7 +80,7 @@ async fn an_abandoned_stack_comes_back_with_its_snapshots() {
     let snapshot = app.snapshot(&stack, "before").await;
     let (document, operation) = app.change(Method::DELETE, &format!("{stack}/abandon"), None).await;
     app.completes(&operation).await;
-    assert_eq!(app.operator(&["orphans"]), [""; 0]);
+    assert_eq!(app.operator(&["orphans", "--older-than", "0s"]), [""; 0]);
     let rebuilt = app.operator(&["catalog", "rebuild"]);
     assert!(rebuilt.len() == 1 && rebuilt[0].contains("its stack is abandoned"), "{rebuilt:?}");
     assert_eq!(shown(&app, &stack).await.0, "DELETE_COMPLETE");

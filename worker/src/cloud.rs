@@ -43,6 +43,13 @@ impl Clouds {
         Self(Arc::new(Inner { service, operator, projects, ..Inner::default() }))
     }
 
+    /// The session by which all that is ours in the cloud is looked for, and whether our projects are Keystone's. `None`:
+    /// there is no cloud.
+    pub fn survey(&self) -> Option<(Session, bool)> {
+        let Inner { service, operator, .. } = &*self.0;
+        service.as_ref().map(|session| (session.clone(), true)).or(operator.as_ref().map(|it| (it.clone(), false)))
+    }
+
     /// The session of a grant.
     pub(crate) fn by(&self, grant: &Grant) -> Result<Session, Error> {
         let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);

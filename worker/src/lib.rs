@@ -10,7 +10,7 @@
 //!
 //! `cloud.rs` knows in whose name a step acts towards a cloud; `heat/` has the steps of a stack of a real Heat as a whole.
 //! `heartbeat.rs` says that this worker lives, in which pools, and what it knows. `housekeeping.rs` prunes the vaults;
-//! `catalog.rs` makes a lost store again from them.
+//! `catalog.rs` makes a lost store again from them; `orphans/` finds what carries our mark and has no record.
 
 pub mod catalog;
 pub mod cloud;
@@ -21,6 +21,7 @@ pub mod heat;
 pub mod housekeeping;
 mod intake;
 pub mod lease;
+pub mod orphans;
 pub mod progress;
 mod run;
 pub mod seal;

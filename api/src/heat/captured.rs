@@ -24,7 +24,8 @@ pub(super) fn captured(nodes: &[Node], template: &Value, has_driver: impl Fn(&st
         let kind = node.resource.kind.as_str();
         if never_made(&node.status) {
             let why = format!("Heat has not made it ({})", node.status);
-            captured.push(Artifact { inline: true, ..Artifact::unprotected(&node.resource, nobody(), 0, why) });
+            let data = json!({"captures": Captures::Nothing.as_str()});
+            captured.push(Artifact { inline: true, data, ..Artifact::unprotected(&node.resource, nobody(), 0, why) });
             continue;
         }
         let Some(captures) = Captures::of(kind, node.has_members) else { continue };

@@ -14,7 +14,7 @@ use super::begin::{Rank, event};
 use super::claim::millis;
 use super::keys::{self, Timer, count};
 use super::{Error, PATIENCE, Read, Request, Store, backend, decode, put, require_version};
-use crate::heat::{Begin, Grant, Guard, Hold, Holds, Mirror, OpenHold, Seen, Shadow, shown};
+use crate::heat::{Begin, Captures, Grant, Guard, Hold, Holds, Mirror, OpenHold, Seen, Shadow, shown};
 use crate::ids::{OperationId, ProjectId, SnapshotId, StackId};
 use crate::operation::SCHEMA;
 use crate::record::{Answer, ResourceShown, Shown, Stack, Status};
@@ -241,6 +241,10 @@ impl Store {
             let resource = stack.resources.iter().find(|resource| resource.name == *name);
             put(batch, keys::artifact(project, snapshot, name), artifact)?;
             let Some(action) = action else { continue };
+            if artifact.data["captures"] == Captures::Nothing.as_str() {
+                // It shows as what it is.
+                continue;
+            }
             for (status, rank) in [(Status::InProgress, Rank::ResourceStarts), (Status::Complete, Rank::ResourceEnds)] {
                 let told = event(now, rank, resource, Shown::new(action, status, "state changed"));
                 put(batch, keys::event(project, stack.id, told.id), &told)?;
@@ -263,6 +267,26 @@ impl Store {
 
     pub async fn grant(&self, project: &ProjectId, id: Uuid) -> Result<Option<Grant>, Error> {
         Ok(self.read::<Grant>(self.shard(project), keys::grant(project, id)).await?.map(|read| read.value))
+    }
+
+    /// All grants of all projects.
+    pub async fn grants(&self) -> Result<Vec<Grant>, Error> {
+        const PAGE: usize = 500;
+        let mut grants = Vec::new();
+        for shard in self.backend.shards().all() {
+            let mut after = None;
+            loop {
+                let page = self.backend.scan(shard, keys::GRANTS, after.as_ref(), PAGE).await?;
+                for (key, stored) in &page {
+                    grants.push(decode::<Grant>(key, stored)?.value);
+                }
+                match page.last() {
+                    Some((last, _)) if page.len() == PAGE => after = Some(last.clone()),
+                    _ => break,
+                }
+            }
+        }
+        Ok(grants)
     }
 
     /// Forgets a grant that has been taken back.

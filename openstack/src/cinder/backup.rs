@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Cinder, Metadata};
+use super::{Cinder, Metadata, all};
 use crate::error::Error;
 use crate::reply::or_default;
 
@@ -41,6 +41,9 @@ pub struct Backup {
     pub fail_reason: String,
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
+    /// Whose it is; shown to administrators.
+    #[serde(default, rename = "os-backup-project-attr:project_id")]
+    pub project: Option<String>,
 }
 
 /// A backup that is to be made.
@@ -71,6 +74,11 @@ impl Cinder {
         let mut found: Vec<Backup> = self.list("backups", &[("name", name)]).await?;
         found.retain(|backup| backup.name == name);
         Ok(found)
+    }
+
+    /// All backups of the project; `everywhere`: of all projects, if the session is an administrator's.
+    pub async fn all_backups(&self, everywhere: bool) -> Result<Vec<Backup>, Error> {
+        self.list("backups", all(everywhere)).await
     }
 
     /// All backups of a volume, whoever made them.

@@ -109,3 +109,8 @@ impl Cinder {
         }
     }
 }
+
+/// The filter of a list that is not of one project only.
+fn all(everywhere: bool) -> &'static [(&'static str, &'static str)] {
+    if everywhere { &[("all_tenants", "1")] } else { &[] }
+}

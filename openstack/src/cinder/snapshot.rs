@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Cinder, Metadata};
+use super::{Cinder, Metadata, all};
 use crate::error::Error;
 use crate::reply::or_default;
 
@@ -21,6 +21,9 @@ pub struct Snapshot {
     pub created_at: String,
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
+    /// Whose it is; shown to those who may know.
+    #[serde(default, rename = "os-extended-snapshot-attributes:project_id")]
+    pub project: Option<String>,
 }
 
 /// A snapshot that is to be taken.
@@ -43,6 +46,11 @@ impl Cinder {
         let mut found: Vec<Snapshot> = self.list("snapshots", &[("name", name)]).await?;
         found.retain(|snapshot| snapshot.name == name);
         Ok(found)
+    }
+
+    /// All snapshots of the project; `everywhere`: of all projects, if the session is an administrator's.
+    pub async fn all_snapshots(&self, everywhere: bool) -> Result<Vec<Snapshot>, Error> {
+        self.list("snapshots", all(everywhere)).await
     }
 
     /// All snapshots of a volume.

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Cinder, Metadata};
+use super::{Cinder, Metadata, all};
 use crate::error::Error;
 use crate::reply::or_default;
 
@@ -78,6 +78,11 @@ impl Cinder {
         let mut found: Vec<Volume> = self.list("volumes", &[("name", name)]).await?;
         found.retain(|volume| volume.name == name);
         Ok(found)
+    }
+
+    /// All volumes of the project; `everywhere`: of all projects, if the session is an administrator's.
+    pub async fn all_volumes(&self, everywhere: bool) -> Result<Vec<Volume>, Error> {
+        self.list("volumes", all(everywhere)).await
     }
 
     pub async fn create_volume(&self, new: &NewVolume) -> Result<Volume, Error> {

@@ -106,11 +106,23 @@ pub(super) fn over_quota(message: String) -> Refusal {
 /// What comes with a request.
 pub(super) struct Given<'a> {
     pub(super) project: &'a str,
+    /// Sees and changes what is in any project.
+    pub(super) admin: bool,
     pub(super) query: &'a BTreeMap<String, String>,
     pub(super) body: &'a Value,
 }
 
 impl Given<'_> {
+    /// Whether the caller may know of something in this project.
+    pub(super) fn may(&self, project: &str) -> bool {
+        self.admin || self.project == project
+    }
+
+    /// Whether a list has something that is in this project.
+    pub(super) fn lists(&self, project: &str) -> bool {
+        self.project == project || (self.admin && self.query.get("all_tenants").is_some_and(|all| all == "1"))
+    }
+
     pub(super) fn metadata(value: &Value) -> BTreeMap<String, String> {
         let pairs = value.as_object().into_iter().flatten();
         pairs.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
@@ -240,7 +252,7 @@ fn served<S: Service>(
     let Some(project) = world.tokens.project(headers) else { return unauthorized() };
     let mut state = world.state.lock().unwrap();
     state.settle();
-    let given = Given { project: &project, query, body };
+    let given = Given { project: &project, admin: world.tokens.is_admin(headers), query, body };
     let answer = match path.split_first() {
         Some((root, [of, ..])) if *root == S::ROOT && S::OF_PROJECT && *of != project => {
             Err(bad_request("Malformed request url"))

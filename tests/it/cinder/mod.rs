@@ -2,6 +2,7 @@
 
 mod heat;
 mod many;
+mod orphans;
 mod servers;
 mod trusts;
 

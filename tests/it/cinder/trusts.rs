@@ -51,7 +51,7 @@ impl Alice<'_> {
     }
 
     /// The path of a stack that has this volume, complete.
-    async fn stack(&self, volume: &str) -> String {
+    pub(super) async fn stack(&self, volume: &str) -> String {
         let resources = json!({"data": {"type": "OS::Cinder::Volume", "external_id": volume}});
         let template = json!({"heat_template_version": "2018-08-31", "resources": resources});
         let body = json!({"stack_name": "s", "template": template});
@@ -61,7 +61,7 @@ impl Alice<'_> {
     }
 }
 
-fn config(cloud: &Cloud) -> String {
+pub(super) fn config(cloud: &Cloud) -> String {
     let url = cloud.keystone.url();
     format!(
         "auth = \"keystone\"\n[keystone]\nauth_url = \"{url}\"\nusername = \"stacksnap\"\npassword = \"secret-of-stacksnap\"\n\

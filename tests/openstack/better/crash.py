@@ -1,14 +1,35 @@
-"""Row 7: Heat's engine, and ours, die in the middle of a snapshot."""
+"""What dies in the middle of a snapshot: Cinder's backup (row 3), Heat's engine and ours (row 7)."""
+import signal
+
 from subject import better, comes, until
 
 VOLUME = {'type': 'OS::Cinder::Volume', 'properties': {'size': 1}}
 
 
-def a_snapshot_during_which_everything_dies_comes_to_an_end(at):
-    stack = at.stack('crash', {'vol': VOLUME})
+def begun(at, name):
+    """A stack whose volume is just being backed up, and the snapshot that it is for."""
+    stack = at.stack(name, {'vol': VOLUME})
     volume = stack.physical('vol')
     snapshot = stack.begin_snapshot()
     until('the backup has begun', lambda: at.cloud.backups(volume))
+    return stack, volume, snapshot
+
+
+def a_backup_that_fails_is_taken_away(at):
+    stack, volume, snapshot = begun(at, 'failing')
+    # Cinder calls the backup that it was at a failed one.
+    at.cloud.daemon('cinder-backup', signal.SIGKILL)
+    at.cloud.up()
+    stack.snapshot_ends(snapshot)
+    stack.rests()
+    stack.removes(snapshot)
+    left = [(backup['id'], backup['status']) for backup in at.cloud.backups(volume)]
+    better(not left, f'the snapshot is gone, and a backup is left: {left}')
+    stack.deletes()
+
+
+def a_snapshot_during_which_everything_dies_comes_to_an_end(at):
+    stack, volume, snapshot = begun(at, 'crash')
     at.crash()
     until('the backup is there', lambda: all(backup['status'] == 'available' for backup in at.cloud.backups(volume)))
     ended = comes(lambda: stack.snapshot(snapshot)['status'] != 'IN_PROGRESS', 60)
@@ -19,4 +40,7 @@ def a_snapshot_during_which_everything_dies_comes_to_an_end(at):
     stack.deletes()
 
 
-ROWS = [(7, a_snapshot_during_which_everything_dies_comes_to_an_end)]
+ROWS = [
+    (3, a_backup_that_fails_is_taken_away),
+    (7, a_snapshot_during_which_everything_dies_comes_to_an_end),
+]

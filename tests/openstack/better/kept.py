@@ -35,7 +35,7 @@ def a_stack_that_is_abandoned_keeps_its_snapshots(at):
     snapshot = stack.takes()
     answer = at.ask('DELETE', f'{stack.path}/abandon')
     assert answer.status_code == 200, answer.text
-    until('it is abandoned', lambda: at.ask('GET', stack.path).status_code == 404)
+    until('it is abandoned', lambda: at.ask('GET', '/stacks/left').status_code == 404)
     assert at.cloud.backups(volume), 'an abandoned stack\'s backups stay'
     made = at.ask('POST', '/stacks', {'stack_name': 'left', 'adopt_stack_data': answer.text, 'template': None,
                                       'timeout_mins': 60})

@@ -23,11 +23,11 @@ def a_snapshot_whose_backup_is_gone_or_stuck_can_be_deleted_or_says_why_not(at):
     volume = stack.physical('vol')
     snapshot = stack.takes()
     backup = at.cloud.backups(volume)[0]['id']
-    at.cloud.admin(f'/backups/{backup}/action', {'os-reset_status': {'status': 'error_deleting'}})
+    at.cloud.backup_is(backup, 'error_deleting')
     assert at.ask('DELETE', f'{stack.path}/snapshots/{snapshot}').status_code == 204
     found = until('it failed', lambda: (one := stack.snapshot(snapshot))['status'] == 'FAILED' and one)
     assert found['action'] == 'DELETE' and 'error_deleting' in found['status_reason'], found
-    at.cloud.admin(f'/backups/{backup}/action', {'os-reset_status': {'status': 'available'}})
+    at.cloud.backup_is(backup, 'available')
     at.cloud.cinder('DELETE', f'/backups/{backup}')
     until('the backup is gone', lambda: not at.cloud.backups(volume))
     stack.removes(snapshot)

@@ -17,7 +17,7 @@ impl State {
     pub(super) fn serve_backups(&mut self, method: &str, path: &[&str], given: &Given<'_>) -> Option<Answer> {
         Some(match (method, path) {
             ("GET", ["detail"]) => {
-                let own = self.backups.values().filter(|backup| backup.project == given.project);
+                let own = self.backups.values().filter(|backup| given.lists(&backup.project));
                 page(
                     "backups",
                     own.map(|backup| (backup.created.clone() + &backup.id, self.view(backup))).collect(),
@@ -44,7 +44,7 @@ impl State {
     }
 
     fn backup_of(&mut self, id: &str, given: &Given<'_>) -> Result<&mut Backup, Refusal> {
-        let found = self.backups.get_mut(id).filter(|backup| backup.project == given.project);
+        let found = self.backups.get_mut(id).filter(|backup| given.may(&backup.project));
         found.ok_or_else(|| not_found("Backup", id))
     }
 
@@ -206,6 +206,7 @@ impl State {
             "fail_reason": backup.fail_reason, "volume_id": backup.volume, "links": [],
             "is_incremental": backup.parent.is_some(), "has_dependent_backups": self.dependents(&backup.id),
             "snapshot_id": backup.snapshot, "data_timestamp": backup.data_timestamp, "metadata": backup.metadata,
+            "os-backup-project-attr:project_id": backup.project,
         })
     }
 }

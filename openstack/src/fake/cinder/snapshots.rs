@@ -12,7 +12,7 @@ impl State {
     pub(super) fn serve_snapshots(&mut self, method: &str, path: &[&str], given: &Given<'_>) -> Option<Answer> {
         Some(match (method, path) {
             ("GET", ["detail"]) => {
-                let own = self.snapshots.values().filter(|snapshot| snapshot.project == given.project);
+                let own = self.snapshots.values().filter(|snapshot| given.lists(&snapshot.project));
                 page(
                     "snapshots",
                     own.map(|snapshot| (snapshot.created.clone() + &snapshot.id, snapshot.view())).collect(),
@@ -29,7 +29,7 @@ impl State {
     }
 
     pub(super) fn snapshot_of(&mut self, id: &str, given: &Given<'_>) -> Result<&mut Snapshot, Refusal> {
-        let found = self.snapshots.get_mut(id).filter(|snapshot| snapshot.project == given.project);
+        let found = self.snapshots.get_mut(id).filter(|snapshot| given.may(&snapshot.project));
         found.ok_or_else(|| not_found("Snapshot", id))
     }
 

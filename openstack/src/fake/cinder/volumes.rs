@@ -17,7 +17,7 @@ impl State {
     pub(super) fn serve_volumes(&mut self, method: &str, path: &[&str], given: &Given<'_>) -> Option<Answer> {
         Some(match (method, path) {
             ("GET", ["detail"]) => {
-                let own = self.volumes.values().filter(|volume| volume.project == given.project);
+                let own = self.volumes.values().filter(|volume| given.lists(&volume.project));
                 page(
                     "volumes",
                     own.map(|volume| (volume.created.clone() + &volume.id, volume.view())).collect(),
@@ -43,7 +43,7 @@ impl State {
     }
 
     pub(super) fn volume_of(&mut self, id: &str, given: &Given<'_>) -> Result<&mut Volume, Refusal> {
-        let found = self.volumes.get_mut(id).filter(|volume| volume.project == given.project);
+        let found = self.volumes.get_mut(id).filter(|volume| given.may(&volume.project));
         found.ok_or_else(|| not_found("Volume", id))
     }
 

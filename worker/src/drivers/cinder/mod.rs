@@ -14,7 +14,7 @@
 //! - `things.rs`: the three things that can be made, once, whatever happens meanwhile (`../openstack/make.rs`).
 //! - `copy.rs`: cut and copy; `chain.rs`: what an incremental backup is built on.
 //! - `restore/`: back into a volume. `preview.rs`, `verify.rs`: what a restore would do, whether it can.
-//! - `discard.rs`: everything away again, what others are built on when they are gone.
+//! - `discard.rs`: everything away again, what others are built on when they are gone. `orphans.rs`: what no record knows.
 //!
 //! **Adoption**: a backup, a snapshot or a volume of ours is named `stacksnap-` and the step's id, and is looked for by
 //! that name before it is made; of two, the younger goes. A restore has no name: that it is about to be sent is written
@@ -30,6 +30,7 @@ mod chain;
 mod copy;
 mod discard;
 mod kept;
+pub mod orphans;
 mod preview;
 mod restore;
 mod settings;

@@ -9,6 +9,10 @@ use crate::driver::Ctx;
 
 /// The metadata by which everything of ours is found, and by which nothing of others' is taken for ours.
 pub(crate) const STEP: &str = "stacksnap_step";
+pub(crate) const PROJECT: &str = "stacksnap_project";
+pub(crate) const STACK: &str = "stacksnap_stack";
+pub(crate) const RESOURCE: &str = "stacksnap_resource";
+pub(crate) const SNAPSHOT: &str = "stacksnap_snapshot";
 /// On a backup that is out of sight and waits for those that are built on it.
 pub(crate) const CONDEMNED: &str = "stacksnap_condemned";
 
@@ -25,12 +29,12 @@ pub(crate) fn description(ctx: &Ctx) -> String {
 pub(crate) fn metadata(ctx: &Ctx) -> BTreeMap<String, String> {
     let mut marks = BTreeMap::from([
         (STEP.to_owned(), ctx.step.to_string()),
-        ("stacksnap_project".to_owned(), ctx.project.to_string()),
-        ("stacksnap_stack".to_owned(), ctx.stack.to_string()),
-        ("stacksnap_resource".to_owned(), ctx.resource.name.to_string()),
+        (PROJECT.to_owned(), ctx.project.to_string()),
+        (STACK.to_owned(), ctx.stack.to_string()),
+        (RESOURCE.to_owned(), ctx.resource.name.to_string()),
     ]);
     if let Some(snapshot) = ctx.snapshot {
-        marks.insert("stacksnap_snapshot".to_owned(), snapshot.to_string());
+        marks.insert(SNAPSHOT.to_owned(), snapshot.to_string());
     }
     marks
 }

@@ -1,0 +1,117 @@
+//! What carries our mark in a cloud and has no record: listed, and deleted only by its id.
+
+use std::time::Duration;
+
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use stacksnap_openstack::fake::cinder::Backup;
+
+use super::Cloud;
+use super::trusts::{Alice, config};
+use crate::support::app::App;
+
+fn listed(app: &App, more: &[&str]) -> (i32, Vec<Value>, String) {
+    let ran = app.ask(&[&["orphans", "--json", "--older-than", "0s"], more].concat());
+    let lines = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
+    (ran.status, lines.collect(), ran.stderr)
+}
+
+fn ids(listed: &[Value]) -> Vec<&str> {
+    listed.iter().map(|it| it["id"].as_str().unwrap()).collect()
+}
+
+/// A backup that says it is of a step that no record knows; its id.
+fn left_behind(cloud: &Cloud, project: &str, marked: &str) -> String {
+    let volume = cloud.cinder.volume(project, b"left");
+    let backup = cloud.cinder.foreign_backup(&volume, false);
+    cloud.cinder.change_backup(&backup, |backup: &mut Backup| {
+        let step = format!("{}.2.0", uuid::Uuid::now_v7());
+        backup.metadata =
+            [("stacksnap_step", step.as_str()), ("stacksnap_project", marked), ("stacksnap_resource", "data")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into();
+    });
+    backup
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_no_record_knows_is_listed_and_only_what_is_named_is_deleted() {
+    let cloud = Cloud::start().await;
+    cloud.keystone.grant("alice", "demo", &["member", "reader"]);
+    cloud.keystone.grant("stacksnap", "service", &["admin", "service"]);
+    let app = App::embedded_with(&config(&cloud)).await;
+    let alice = Alice { cloud: &cloud, app: &app, http: Client::builder().build().unwrap() };
+    let volume = cloud.volume("one");
+    let stack = alice.stack(&volume).await;
+    let (kept, operation) = alice.ask(Method::POST, &format!("{stack}/snapshots"), json!({})).await;
+    alice.completes(&operation).await;
+
+    // A user's own, and one that lies elsewhere than its mark says, are none of ours.
+    cloud.cinder.foreign_backup(&volume, false);
+    left_behind(&cloud, "other-id", "demo-id");
+    assert_eq!(listed(&app, &[]).1, Vec::<Value>::new());
+
+    // Nor is what is being made now, though its snapshot has no record of it yet.
+    cloud.cinder.hold();
+    let (_, running) = alice.ask(Method::POST, &format!("{stack}/snapshots"), json!({})).await;
+    app.until("the backup is creating", async |_| cloud.cinder.backups().iter().any(|it| it.status == "creating"))
+        .await;
+    assert_eq!(listed(&app, &[]).1, Vec::<Value>::new());
+    cloud.cinder.release();
+    alice.completes(&running).await;
+
+    // One of a project that is there no more too, and a trust that no grant names.
+    let (lost, vanished) = (left_behind(&cloud, "demo-id", "demo-id"), left_behind(&cloud, "gone-id", "gone-id"));
+    let lasts = Duration::from_secs(20 * 3600);
+    let trust = cloud.keystone.trust("alice", "stacksnap", "demo", lasts);
+    cloud.keystone.trust("alice", "somebody", "demo", lasts);
+    let (status, found, _) = listed(&app, &[]);
+    assert_eq!((status, found.len()), (0, 3), "{found:#?}");
+    for id in [&lost, &vanished, &trust] {
+        assert!(ids(&found).contains(&id.as_str()), "{id}: {found:#?}");
+    }
+    let young = app.ask(&["orphans"]);
+    assert!(young.stdout.contains(&trust) && !young.stdout.contains(&lost), "by default only the older: {young:?}");
+
+    // The backup of a snapshot is not deleted, whoever names it.
+    let good = cloud.cinder.backups()[0].id.clone();
+    let before = cloud.cinder.backups().len();
+    let (status, found, stderr) = listed(&app, &["--delete", &format!("{lost},{good}")]);
+    assert_eq!(status, 1, "{stderr}");
+    assert!(stderr.contains(&format!("{good} is no orphan")), "{stderr}");
+    let removed: Vec<_> = found.iter().filter(|it| it["removed"] == true).map(|it| it["id"].clone()).collect();
+    assert_eq!(removed, [lost.as_str()]);
+    assert_eq!(cloud.cinder.backups().len(), before - 1);
+    let (status, _, stderr) = listed(&app, &["--delete", &vanished, "--delete", &trust]);
+    assert_eq!(status, 0, "{stderr}");
+    assert_eq!(listed(&app, &[]).1, Vec::<Value>::new());
+
+    // What was kept is restored.
+    cloud.cinder.write(&volume, b"damage");
+    let path = format!("{stack}/snapshots/{}", kept["id"].as_str().unwrap());
+    let (_, operation) = alice.ask(Method::POST, &format!("{path}/restore"), Value::Null).await;
+    alice.completes(&operation).await;
+    assert_eq!(cloud.content(&volume), "one");
+    assert_eq!(listed(&app, &[]).1, Vec::<Value>::new(), "nor the bridge or the trust of a restore");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_searched_is_said() {
+    let cloud = Cloud::start().await;
+    let app = App::embedded_with(&cloud.config("")).await;
+    let lost = left_behind(&cloud, "demo-id", "default");
+    let (status, found, stderr) = listed(&app, &[]);
+    assert_eq!(ids(&found), [lost.as_str()], "our projects are not Keystone's here");
+    assert_eq!(status, 1);
+    assert!(stderr.contains("the vaults could not be searched"), "there is none yet, or it is not mounted: {stderr}");
+    assert!(stderr.contains("project demo-id only"), "{stderr}");
+    cloud.cinder.ends(stacksnap_openstack::fake::cinder::Ends::DeleteInError);
+    let (status, found, _) = listed(&app, &["--delete", &lost]);
+    assert_eq!(status, 1);
+    assert!(found[0]["failed"].as_str().unwrap().contains("error_deleting"), "{found:#?}");
+    cloud.keystone.away(true);
+    let (status, found, stderr) = listed(&app, &[]);
+    assert_eq!((status, found.len()), (1, 0));
+    assert!(stderr.contains("Cinder could not be searched"), "{stderr}");
+    cloud.keystone.away(false);
+}
