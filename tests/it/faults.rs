@@ -46,8 +46,12 @@ fn restore(serve: &Serve, name: &str) -> Ran {
 fn a_full_vault_fails_a_snapshot_and_with_room_the_next_is_taken() {
     let (serve, tree) = with_tree(None);
     let vault = serve.data().join("vault");
-    fs::create_dir_all(&vault).unwrap();
+    // Its disk is the vault's only with the marker that the service has made at its start.
+    let marker = fs::read(vault.join("@stacksnap-vault")).unwrap();
     let Some(_small) = Mount::new("size=5m", &vault) else { return };
+    says(snapshot(&serve, "nowhere"), &["@stacksnap-vault is not in", "is its disk mounted?"]);
+    serve.client(&["snapshot", "delete", "web", "nowhere", "--yes", "--wait"]).exits(0);
+    fs::write(vault.join("@stacksnap-vault"), marker).unwrap();
     says(snapshot(&serve, "one"), &["resources.tree", "the vault is full", "free or add space"]);
     let listed = serve.client(&["snapshot", "list", "web", "--json"]).exits(0).json();
     assert_eq!(listed["snapshots"][0]["status"], "FAILED", "{listed}");
