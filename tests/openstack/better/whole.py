@@ -45,11 +45,12 @@ def two_volumes_and_a_nested_third_come_back_twice_and_nothing_is_left(at):
     cli(at, 'stack', 'snapshot', 'create', '--name', 'good', 'whole')
     stack.rests('SNAPSHOT_COMPLETE')
     made = json.loads(cli(at, 'stack', 'snapshot', 'list', '-f', 'json', 'whole'))[0]
-    assert (made['Name'], made['Status']) == ('good', 'COMPLETE'), made
+    made = {name.lower(): value for name, value in made.items()}  # releases differ in how they spell a column
+    assert (made['name'], made['status']) == ('good', 'COMPLETE'), made
     for damage in ('damage', 'worse'):
         for volume in volumes:
             at.cloud.write(volume, damage)
-        stack.acts('RESTORE', lambda: Said(cli(at, 'stack', 'snapshot', 'restore', 'whole', made['ID'])))
+        stack.acts('RESTORE', lambda: Said(cli(at, 'stack', 'snapshot', 'restore', 'whole', made['id'])))
         stack.rests('RESTORE_COMPLETE')
         assert [stack.physical(path) for path in PATHS] == volumes, 'the same volumes'
         assert [at.cloud.digest(volume) for volume in volumes] == good, damage
