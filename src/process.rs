@@ -109,6 +109,7 @@ pub async fn start(config: Config, role: Role) -> Result<Service, Failure> {
         operator::control::serve(&config, work, &shutdown)?;
     }
     if let Some(vaults) = vaults {
+        vaults::agree(&parts.store, &vaults).await?;
         let (deps, settings) = worker::prepare(&config, &parts, vaults)?;
         let token = shutdown.token();
         shutdown.spawn("worker", async move {

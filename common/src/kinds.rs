@@ -3,6 +3,8 @@
 //! It says nothing about how a type is protected; that is its driver's, in the worker. A type that is not in the table
 //! is foreign: a snapshot lists it as not protected. A `Stacksnap::` type that is not in the table is a mistake.
 
+mod cloud;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -63,6 +65,11 @@ fn database_name(text: &str) -> bool {
     (1..=63).contains(&text.len()) && !text.contains('\0')
 }
 
+fn container_name(text: &str) -> bool {
+    // The last two can't be in a URL.
+    (1..=256).contains(&text.len()) && !text.contains(['/', '\0']) && text != "." && text != ".."
+}
+
 const BUILT_IN: &[Kind] = &[
     Kind {
         name: "Stacksnap::Directory",
@@ -89,33 +96,46 @@ const BUILT_IN: &[Kind] = &[
     },
 ];
 
-/// What a cloud's types take is what Heat's plugins of the same name take; nothing is made of it here.
-const CLOUD: &[Kind] = &[
-    REMOTE,
-    Kind {
-        name: "OS::Cinder::Volume",
-        cut: CutKind::Durable,
-        quiesce: false,
-        external_id: Some("the id of a volume, a UUID"),
-        external_id_ok: |id| uuid::Uuid::parse_str(id).is_ok(),
-        cloud: true,
-        properties: &[
-            ("availability_zone", Property::Any, Required::No),
-            ("backup_id", Property::Any, Required::No),
-            ("description", Property::Any, Required::No),
-            ("image", Property::Any, Required::No),
-            ("metadata", Property::Any, Required::No),
-            ("multiattach", Property::Any, Required::No),
-            ("name", Property::Any, Required::No),
-            ("read_only", Property::Any, Required::No),
-            ("scheduler_hints", Property::Any, Required::No),
-            ("size", Property::Any, Required::No),
-            ("snapshot_id", Property::Any, Required::No),
-            ("source_volid", Property::Any, Required::No),
-            ("volume_type", Property::Any, Required::No),
-        ],
-    },
+/// Beside those of `kinds/cloud.rs`.
+const MORE: &[Kind] = &[REMOTE, CONTAINER];
+
+/// Types without data of their own: what their services say of them is kept. A template need not name one that exists, and
+/// their properties are not looked at: without a driver they are foreign.
+const CONFIGURATION: &[&str] = &[
+    "OS::Keystone::Domain",
+    "OS::Keystone::Endpoint",
+    "OS::Keystone::Group",
+    "OS::Keystone::Project",
+    "OS::Keystone::Region",
+    "OS::Keystone::Role",
+    "OS::Keystone::Service",
+    "OS::Keystone::User",
+    "OS::Neutron::FloatingIP",
+    "OS::Neutron::Net",
+    "OS::Neutron::Port",
+    "OS::Neutron::Router",
+    "OS::Neutron::SecurityGroup",
+    "OS::Neutron::Subnet",
+    "OS::Nova::KeyPair",
+    "OS::Nova::ServerGroup",
 ];
+
+const CONTAINER: Kind = Kind {
+    name: "OS::Swift::Container",
+    cut: CutKind::None,
+    quiesce: false,
+    external_id: Some("the name of a container, 1 to 256 bytes without a slash"),
+    external_id_ok: container_name,
+    cloud: true,
+    properties: &[
+        ("PurgeOnDelete", Property::Any, Required::No),
+        ("X-Account-Meta", Property::Any, Required::No),
+        ("X-Container-Meta", Property::Any, Required::No),
+        ("X-Container-Read", Property::Any, Required::No),
+        ("X-Container-Write", Property::Any, Required::No),
+        ("name", Property::Any, Required::No),
+    ],
+};
 
 /// A stack of another orchestration service.
 const REMOTE: Kind = Kind {
@@ -161,7 +181,16 @@ impl Default for Kinds {
 impl Kinds {
     /// With the types of a cloud: where none is configured they are foreign.
     pub fn with_cloud(self) -> Self {
-        CLOUD.iter().fold(self, |kinds, kind| kinds.with(*kind))
+        let configuration = CONFIGURATION.iter().map(|name| Kind {
+            name,
+            cut: CutKind::None,
+            quiesce: false,
+            external_id: None,
+            external_id_ok: |_| true,
+            cloud: true,
+            properties: &[],
+        });
+        cloud::ALL.iter().chain(MORE).copied().chain(configuration).fold(self, Self::with)
     }
 
     pub fn with(mut self, kind: Kind) -> Self {
@@ -197,6 +226,9 @@ impl Kinds {
         if let Some(native) = native::get(kind.name) {
             let properties = native.take(&resource.properties).map(drop);
             return properties.map_err(|wrong| wrong.of(&resource.name));
+        }
+        if CONFIGURATION.contains(&kind.name) {
+            return Ok(());
         }
         kind.check_external_id(resource)?;
         kind.check_properties(resource)

@@ -9,7 +9,7 @@
 //!         → store/advance.rs              next stage, or the verdict
 //! ```
 //!
-//! - `ids.rs`, `types.rs`, `record.rs`: the words of the design, as types. `kinds.rs`: what each resource type takes.
+//! - `ids.rs`, `types.rs`, `record.rs`: the words of the design, as types. `kinds.rs`, `kinds/`: what each resource type takes.
 //!   `native/`: the types whose whole state is in the stack's record. `testing/`: servers that tests start.
 //! - `heat.rs`: what is known of a stack that is a real Heat's.
 //! - `operation/`: the pure part: plans, and what follows what.

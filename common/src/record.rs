@@ -199,6 +199,9 @@ pub struct Snapshot {
     pub labels: BTreeMap<String, String>,
     #[serde(default)]
     pub last_verified: Option<Millis>,
+    /// The last verification, if it failed: by what it found, or because it could not look.
+    #[serde(default)]
+    pub verify_failed: Option<VerifyFailed>,
     /// The operation that made it.
     #[serde(default)]
     pub made_by: Option<OperationId>,
@@ -212,6 +215,14 @@ pub struct Snapshot {
     pub protected: u32,
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
+}
+
+/// A verification that did not come to a good end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyFailed {
+    pub at: Millis,
+    /// For a person.
+    pub reason: String,
 }
 
 /// The stack as it was when a snapshot began; what a restore goes back to. Written once, beside the snapshot.

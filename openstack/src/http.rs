@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Certificate, redirect};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Answered, Error};
 use crate::reply::{Reply, message};
@@ -105,40 +105,35 @@ impl Http {
 
     /// The whole answer, if it is below 400.
     pub async fn send(&self, request: Request) -> Result<Reply, Error> {
-        let settings = &self.0.settings;
         let mut tried = 0;
         loop {
-            tried += 1;
-            let error = match self.once(&request).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => error,
-            };
-            let wait = error.after().unwrap_or(FIRST_WAIT * (1 << (tried - 1).min(10)));
-            let again = request.repeatable && worth(&error) && tried < settings.tries && wait <= settings.longest_wait;
-            if !again {
-                return Err(error);
+            match self.once(&request).await {
+                Err(error) => self.may_try_again(&request, &mut tried, error).await?,
+                answer => return answer,
             }
-            tracing::debug!(tried, "{error}; sent again");
-            tokio::time::sleep(wait).await;
         }
+    }
+
+    /// After the pause that another try needs. The error, if there is to be none.
+    pub(crate) async fn may_try_again(&self, request: &Request, tried: &mut u32, error: Error) -> Result<(), Error> {
+        let settings = &self.0.settings;
+        *tried += 1;
+        let wait = error.after().unwrap_or(FIRST_WAIT * (1 << (*tried - 1).min(10)));
+        let again = request.repeatable && worth(&error) && *tried < settings.tries && wait <= settings.longest_wait;
+        if !again {
+            return Err(error);
+        }
+        tracing::debug!(tried, "{error}; sent again");
+        tokio::time::sleep(wait).await;
+        Ok(())
     }
 
     async fn once(&self, request: &Request) -> Result<Reply, Error> {
         let call = request.call();
-        // A host that hangs must not make those behind wait for all those before them.
-        let turn = tokio::time::timeout(self.0.settings.answer, self.host(request).acquire_owned());
-        let Ok(_permit) = turn.await else {
-            let why = "too many requests wait for this host".to_owned();
-            return Err(Error::NoAnswer { call, why, sent: false });
-        };
+        let _turn = self.turn(request).await?;
         let start = Instant::now();
-        let none = |error: &reqwest::Error| {
-            let why = if error.is_timeout() { "no answer in time".to_owned() } else { root(error) };
-            Error::NoAnswer { call: call.clone(), why, sent: !(error.is_connect() || error.is_builder()) }
-        };
-        let client = if request.repeatable { &self.0.client } else { &self.0.fresh };
-        let mut sent = client.request(request.method.clone(), request.url.clone());
-        sent = sent.headers(request.headers.clone()).timeout(self.0.settings.answer);
+        let none = |error: &reqwest::Error| unanswered(request, error);
+        let mut sent = self.built(request).timeout(self.0.settings.answer);
         if let Some(body) = &request.body {
             sent = sent.body(body.clone());
         }
@@ -160,6 +155,26 @@ impl Http {
         Ok(Reply { call, status, headers, body: body.freeze() })
     }
 
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The request without its body and without a time limit.
+    pub(crate) fn built(&self, request: &Request) -> reqwest::RequestBuilder {
+        let client = if request.repeatable { &self.0.client } else { &self.0.fresh };
+        client.request(request.method.clone(), request.url.clone()).headers(request.headers.clone())
+    }
+
+    /// A place among the requests to a host.
+    pub(crate) async fn turn(&self, request: &Request) -> Result<OwnedSemaphorePermit, Error> {
+        // A host that hangs must not make those behind wait for all those before them.
+        let turn = tokio::time::timeout(self.0.settings.answer, self.host(request).acquire_owned());
+        turn.await.ok().and_then(Result::ok).ok_or_else(|| {
+            let why = "too many requests wait for this host".to_owned();
+            Error::NoAnswer { call: request.call(), why, sent: false }
+        })
+    }
+
     fn host(&self, request: &Request) -> Arc<Semaphore> {
         let name = request.url.origin().ascii_serialization();
         let mut hosts = self.0.hosts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -167,7 +182,13 @@ impl Http {
     }
 }
 
-fn answered(request: &Request, status: reqwest::StatusCode, headers: &HeaderMap, body: &Bytes) -> Error {
+/// Nothing came, or not all.
+pub(crate) fn unanswered(request: &Request, error: &reqwest::Error) -> Error {
+    let why = if error.is_timeout() { "no answer in time".to_owned() } else { root(error) };
+    Error::NoAnswer { call: request.call(), why, sent: !(error.is_connect() || error.is_builder()) }
+}
+
+pub(crate) fn answered(request: &Request, status: reqwest::StatusCode, headers: &HeaderMap, body: &Bytes) -> Error {
     Error::Answered(Box::new(Answered {
         call: request.call(),
         status,
@@ -195,7 +216,7 @@ fn request_id(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The innermost error's text: "connection refused" says more than "error sending request for url (…)".
-fn root(error: &dyn std::error::Error) -> String {
+pub(crate) fn root(error: &dyn std::error::Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;

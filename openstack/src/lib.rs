@@ -9,10 +9,12 @@
 //! - `credentials.rs`: who we are and for which project; `token.rs`: what Keystone says of a token;
 //!   `catalogue.rs`: where the services are.
 //! - `clouds.rs`: `clouds.yaml`, where all of that may be written.
+//! - `stream.rs`: bodies that are too large to be held, down and up.
 //! - `session.rs`: credentials turned into a token that is renewed in time, and calls that carry it.
 //! - `keystone.rs`: other people's tokens validated; trusts.
 //! - `heat.rs`: stacks, read and updated.
-//! - `cinder/`: volumes, snapshots and backups.
+//! - `cinder/`: volumes, snapshots and backups. `nova/`: servers and what is attached to them. `glance/`: images.
+//! - `swift/`: containers and objects. `thing.rs`: whatever is one JSON object and has no data of its own.
 //! - `error.rs`: what went wrong, and whether trying again helps.
 //! - `fake/` (feature `fake`): a cloud with state to test against, which answers as the real services do.
 //!
@@ -26,25 +28,35 @@ mod credentials;
 mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
+pub mod glance;
 pub mod heat;
 pub mod http;
 pub mod keystone;
+pub mod nova;
 mod reply;
 mod request;
 mod session;
+mod stream;
+pub mod swift;
+pub mod thing;
 mod token;
 
 pub use cinder::Cinder;
 pub use clouds::Cloud;
 pub use credentials::{Credentials, Domain, Scope, User};
 pub use error::{Answered, Error};
+pub use glance::Glance;
 pub use heat::Heat;
 pub use http::Http;
 pub use keystone::Keystone;
+pub use nova::Nova;
 pub use reply::Reply;
 pub use request::Request;
 pub use reqwest::{Method, StatusCode, Url};
 pub use session::{Session, Settings};
+pub use stream::Open;
+pub use swift::Swift;
+pub use thing::Things;
 pub use token::{Named, Token};
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use crate::error::{Call, Error};
 
@@ -29,10 +30,22 @@ impl Reply {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// What is in a body of one entry: `{"volume": {…}}`.
+    pub(crate) fn one<T: DeserializeOwned>(&self, key: &str) -> Result<T, Error> {
+        let mut body: Map<String, Value> = self.json()?;
+        let inner = body.remove(key).ok_or_else(|| self.garbled(&format!("there is no {key:?}")))?;
+        serde_json::from_value(inner).map_err(|error| self.garbled(&error.to_string()))
+    }
+
     /// The error for an answer that lacks what it must have.
     pub fn garbled(&self, why: &str) -> Error {
         Error::Garbled { call: self.call.clone(), why: why.to_owned() }
     }
+}
+
+/// Services write `null` where there is nothing.
+pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
 }
 
 /// What a service says in an error's body. Each has a shape of its own: `{"error": {"message"}}` (Keystone, Heat),

@@ -54,7 +54,7 @@ struct Current {
 }
 
 #[derive(Debug)]
-struct Issued {
+pub(crate) struct Issued {
     id: SecretString,
     token: Token,
 }
@@ -135,19 +135,31 @@ impl Session {
 
     /// Sends a request with our token; with a new one, once, if that is not accepted.
     pub async fn send(&self, request: Request) -> Result<Reply, Error> {
-        let Inner { http, credentials, .. } = &*self.0;
-        if let Credentials::Given(token) = credentials {
-            return http.send(request.token(token)?).await;
+        let mut renewed = false;
+        loop {
+            let (carrying, issued) = self.carrying_token(request.clone()).await?;
+            match self.http().send(carrying).await {
+                Err(error) if !renewed && self.may_renew(&error, issued).await => renewed = true,
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Whether the error says that our token is not accepted, and another one can be had; the old one is forgotten.
+    pub(crate) async fn may_renew(&self, error: &Error, issued: Option<Arc<Issued>>) -> bool {
+        let Some(issued) = issued.filter(|_| error.is_unauthorized()) else { return false };
+        tracing::debug!("{error}; our token is fetched anew");
+        self.forget(&issued).await;
+        true
+    }
+
+    /// The token too, unless it is one that was given and can't be had anew.
+    pub(crate) async fn carrying_token(&self, request: Request) -> Result<(Request, Option<Arc<Issued>>), Error> {
+        if let Credentials::Given(token) = &self.0.credentials {
+            return Ok((request.token(token)?, None));
         }
         let issued = self.issued().await?;
-        match http.send(request.clone().token(&issued.id)?).await {
-            Err(error) if error.is_unauthorized() => {
-                tracing::debug!("{error}; our token is fetched anew");
-                self.forget(&issued).await;
-                http.send(request.token(&self.issued().await?.id)?).await
-            }
-            answer => answer,
-        }
+        Ok((request.token(&issued.id)?, Some(issued)))
     }
 
     async fn issued(&self) -> Result<Arc<Issued>, Error> {

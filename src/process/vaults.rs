@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 use stacksnap_common::config::{Config, Secret};
+use stacksnap_common::store::{self, Store};
 use stacksnap_worker::vault::{Error, Location, MasterKey, Settings, Vaults};
 
 use crate::exit::Failure;
@@ -21,6 +22,22 @@ pub fn open(config: &Config, key: Key) -> Result<Vaults, Failure> {
     settings.index_bytes = config.vault.handles;
     let master = master_key(config, key)?;
     Vaults::new(settings, master).map_err(failure)
+}
+
+/// Sees to it that only the vault is used that the store's snapshots are in. The first one that is used is that.
+///
+/// Where it is not there, this is said, and steps wait for it: a disk may be mounted later.
+pub async fn agree(store: &Store, vaults: &Vaults) -> Result<(), Failure> {
+    let lost = |error: &store::Error| Failure::failed(format!("which vault is the store's can't be told: {error}"));
+    let known = store.vault().await.map_err(|error| lost(&error))?;
+    if let Some(known) = known {
+        vaults.expect(known);
+    }
+    match vaults.marker().await {
+        Ok(found) => vaults.expect(store.know_vault(found).await.map_err(|error| lost(&error))?),
+        Err(error) => tracing::error!("{error}; until that is mended no step can be run"),
+    }
+    Ok(())
 }
 
 fn location(config: &Config) -> Result<Location, Failure> {
@@ -50,6 +67,13 @@ fn master_key(config: &Config, key: Key) -> Result<MasterKey, Failure> {
         return MasterKey::from_file(&path).map_err(failure);
     }
     // A new key beside an old vault would open nothing of it, and whoever reads that error later knows less than we do.
+    if let Some(bucket) = &config.vault.s3.bucket {
+        return Err(Failure::usage(format!(
+            "there is no master key in {}; for a vault in a bucket ({bucket}) none is made, for others may use it: set \
+             vault.master_key_file to a file with 64 hexadecimal digits (openssl rand -hex 32)",
+            path.display()
+        )));
+    }
     let vault = config.vault_path();
     if std::fs::read_dir(&vault).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Failure::failed(format!(

@@ -6,11 +6,16 @@ use std::time::Duration;
 use stacksnap_common::config::Config;
 use stacksnap_common::ids::WorkerId;
 use stacksnap_worker::drivers::cinder::{self, Volume};
+use stacksnap_worker::drivers::configuration::Configuration;
 use stacksnap_worker::drivers::directory::{self, Directory};
+use stacksnap_worker::drivers::glance::Image;
 use stacksnap_worker::drivers::native::Native;
+use stacksnap_worker::drivers::nova::{self, Server};
+use stacksnap_worker::drivers::openstack::Patience;
 use stacksnap_worker::drivers::postgresql::Postgresql;
 use stacksnap_worker::drivers::postgresql::settings::Connections;
 use stacksnap_worker::drivers::remote::Stack;
+use stacksnap_worker::drivers::swift::Container;
 use stacksnap_worker::housekeeping;
 use stacksnap_worker::slots::Counts;
 use stacksnap_worker::vault::PruneRules;
@@ -68,13 +73,19 @@ fn drivers(config: &Config) -> Registry {
     if !config.openstack.enabled {
         return drivers;
     }
+    let patience = Patience { longest: config.nova.longest_wait, ..Patience::new("nova.longest_wait") };
     let volume = Volume::new(cinder::Settings {
         mode: config.cinder.mode,
         full_every: config.cinder.full_every,
-        longest_wait: config.cinder.longest_wait,
-        ..cinder::Settings::default()
+        patience: Patience { longest: config.cinder.longest_wait, ..Patience::new("cinder.longest_wait") },
     });
-    drivers.with(Arc::new(volume)).with(Arc::new(Stack::default()))
+    drivers
+        .with(Arc::new(Configuration))
+        .with(Arc::new(Container))
+        .with(Arc::new(Stack::default()))
+        .with(Arc::new(Server::new(nova::Settings { patience })))
+        .with(Arc::new(Image::new(patience)))
+        .with(Arc::new(volume))
 }
 
 /// The host's name, as far as it fits an id.

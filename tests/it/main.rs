@@ -17,4 +17,5 @@ mod remote;
 mod several;
 mod stacks;
 mod support;
+mod swift;
 mod workers;

@@ -27,7 +27,8 @@ for user, project, granted in (
         ('cinder', 'service', ('admin', 'service')),
         ('glance', 'service', ('admin', 'service')),
         ('placement', 'service', ('admin', 'service')),
-        ('nova', 'service', ('admin', 'service'))):
+        ('nova', 'service', ('admin', 'service')),
+        ('swift', 'service', ('admin', 'service'))):
     user = ensure(keystone.users, user, domain='default', password=SECRET)
     project = ensure(keystone.projects, project, domain='default')
     for role in granted:
@@ -43,7 +44,8 @@ for name, kind, url in (
         ('glance', 'image', os.environ.get('GLANCE')),
         ('placement', 'placement', os.environ.get('PLACEMENT')),
         ('nova', 'compute', os.environ.get('NOVA')),
-        ('neutron', 'network', os.environ.get('NETWORK'))):
+        ('neutron', 'network', os.environ.get('NETWORK')),
+        ('swift', 'object-store', os.environ.get('SWIFT') and os.environ['SWIFT'] + '/AUTH_%(tenant_id)s')):
     if not url:
         continue
     service = next((one for one in keystone.services.list() if one.type == kind), None)

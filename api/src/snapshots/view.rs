@@ -62,6 +62,7 @@ pub(crate) struct Shown<'a, D> {
     ended_at: Value,
     expires_at: Value,
     last_verified: Value,
+    verify_failed: Value,
     operation: Option<OperationId>,
 }
 
@@ -84,6 +85,10 @@ pub(crate) fn view<D>(snapshot: &Snapshot, data: D) -> Shown<'_, D> {
         ended_at: time(snapshot.ended_at),
         expires_at: time(snapshot.expires_at),
         last_verified: time(snapshot.last_verified),
+        verify_failed: match &snapshot.verify_failed {
+            Some(failed) => json!({ "at": rfc3339(failed.at), "reason": failed.reason }),
+            None => Value::Null,
+        },
         operation: snapshot.made_by,
     }
 }

@@ -70,7 +70,8 @@ impl Config {
         for problem in self.keystone.problems(self.auth == Auth::Keystone) {
             demand(false, &problem);
         }
-        for problem in self.openstack.problems(self.auth == Auth::Keystone).into_iter().chain(self.cinder.problems()) {
+        let openstack = self.openstack.problems(self.auth == Auth::Keystone);
+        for problem in openstack.into_iter().chain(self.cinder.problems()).chain(self.nova.problems()) {
             demand(false, problem);
         }
         self.worker_problems(&mut demand);

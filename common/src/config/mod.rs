@@ -38,7 +38,7 @@ pub use heat::{ActAs, Heat};
 pub use keystone::{Interface, Keystone};
 pub use layers::{Error, Sources, load};
 pub use limits::Limits;
-pub use openstack::{Cinder, Openstack};
+pub use openstack::{Cinder, Nova, Openstack};
 pub use policy::{Restore, Retention, Snapshot, Stacks};
 pub use postgresql::{Connection, Projects, SslMode};
 pub use queue::Queue;
@@ -75,6 +75,7 @@ pub struct Config {
     pub keystone: Keystone,
     pub openstack: Openstack,
     pub cinder: Cinder,
+    pub nova: Nova,
     pub policy: Rules,
     pub store: Store,
     pub queue: Queue,
@@ -105,6 +106,7 @@ impl Default for Config {
             keystone: Keystone::default(),
             openstack: Openstack::default(),
             cinder: Cinder::default(),
+            nova: Nova::default(),
             policy: Rules::default(),
             store: Store::default(),
             queue: Queue::default(),

@@ -1,4 +1,5 @@
-//! `[openstack]`: the cloud whose resources are protected, and in whose name; `[cinder]`: how volumes are.
+//! `[openstack]`: the cloud whose resources are protected, and in whose name; `[cinder]`: how volumes are;
+//! `[nova]`: how servers are.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -88,5 +89,27 @@ impl Cinder {
             (self.longest_wait < Duration::from_secs(60), "cinder.longest_wait is shorter than 1min"),
         ];
         problems.into_iter().filter(|(wrong, _)| *wrong).map(|(_, text)| text).collect()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nova {
+    /// The longest that Nova and Glance may take for one thing.
+    #[serde(deserialize_with = "value::duration")]
+    pub longest_wait: Duration,
+}
+
+impl Default for Nova {
+    fn default() -> Self {
+        Self { longest_wait: Duration::from_secs(24 * 3600) }
+    }
+}
+
+impl Nova {
+    /// What contradicts itself.
+    pub(super) fn problems(&self) -> Vec<&'static str> {
+        let short = self.longest_wait < Duration::from_secs(60);
+        if short { vec!["nova.longest_wait is shorter than 1min"] } else { Vec::new() }
     }
 }

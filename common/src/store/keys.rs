@@ -10,6 +10,11 @@ macro_rules! key {
     ($($part:tt)*) => { Key(format!($($part)*)) };
 }
 
+/// Of no project, in shard 0.
+pub(super) fn vault() -> Key {
+    key!("vault")
+}
+
 pub(super) fn stack(project: &ProjectId, id: StackId) -> Key {
     key!("stack/{project}/{id}")
 }

@@ -13,7 +13,7 @@
 //! - `advance.rs`, `prepare.rs`, `verdict.rs`, `settle.rs`: what follows when a stage, or the whole, has ended.
 //! - `looks.rs`: what the timers' pump asks and changes; `handed.rs`: what this process hands to its own.
 //! - `read.rs`: what callers see. `rebuild.rs`: an empty store again from the vaults' manifests.
-//! - `workers.rs`: who is alive. `housekeeping.rs`: whose turn it is to prune a vault.
+//! - `workers.rs`: who is alive. `vault.rs`: which vault it is; `housekeeping.rs`: whose turn it is to prune it.
 
 mod abandon;
 pub mod actions;
@@ -50,6 +50,7 @@ pub mod stacks;
 #[cfg(test)]
 mod tests;
 pub mod update;
+mod vault;
 mod verdict;
 mod workers;
 

@@ -359,6 +359,7 @@ pub(super) fn new_snapshot(stack: &Stack, id: SnapshotId, purpose: Purpose, now:
         locked_until: None,
         labels: BTreeMap::new(),
         last_verified: None,
+        verify_failed: None,
         made_by: None,
         busy: None,
         resources: stack.resources.len() as u32,

@@ -10,7 +10,7 @@ use super::{Error, Read, Store, backend, decode, put, require_version};
 use crate::ids::{ProjectId, SnapshotId};
 use crate::operation::machine::{self, Next};
 use crate::operation::{Item, ItemState, Kind, Of, Operation, State, Stop, Verb, When};
-use crate::record::{Purpose, ResourceShown, Shown, Snapshot, Stack, Status, stop_reason};
+use crate::record::{Purpose, ResourceShown, Shown, Snapshot, Stack, Status, VerifyFailed, stop_reason};
 use crate::store::Millis;
 use crate::types::{Artifact, Consistency, Resource};
 
@@ -272,7 +272,7 @@ impl Store {
         let restored: Vec<_> =
             self.items_where(op, is_restored).await?.filter_map(|item| Some(item.resource?.name.to_string())).collect();
         if !restored.is_empty() {
-            reason = format!("{reason}; restored before that: {}", list(&restored, ", "));
+            reason = format!("{reason}; restored: {}", list(&restored, ", "));
         }
         let Some(safety) = op.safety else { return Ok(reason) };
         Ok(match self.snapshot(&op.project, safety).await {
@@ -449,7 +449,14 @@ impl Store {
                 shown.status = Status::Failed;
                 shown.status_reason.clone_from(&op.reason);
             }
-            (Kind::Verify, State::Complete) if op.options.resources.is_empty() => shown.last_verified = Some(now),
+            (Kind::Verify, State::Complete) if op.options.resources.is_empty() => {
+                shown.last_verified = Some(now);
+                shown.verify_failed = None;
+            }
+            (Kind::Verify, State::Failed) => {
+                let reason = op.reason.clone().unwrap_or_default();
+                shown.verify_failed = Some(VerifyFailed { at: now, reason });
+            }
             (Kind::Plan, _) => return Ok(()),
             _ => {}
         }

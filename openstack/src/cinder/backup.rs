@@ -4,8 +4,9 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Cinder, Metadata, all, or_default};
+use super::{Cinder, Metadata, all};
 use crate::error::Error;
+use crate::reply::or_default;
 
 /// What Cinder says (400) when an incremental backup has nothing to be built on.
 pub const NO_PARENT: &str = "No backups available to do an incremental backup";

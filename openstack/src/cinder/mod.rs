@@ -17,7 +17,6 @@ pub mod volume;
 use std::collections::BTreeMap;
 
 use reqwest::Method;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -59,11 +58,11 @@ impl Cinder {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &[&str], key: &str) -> Result<T, Error> {
-        one(&self.send(self.request(Method::GET, path).await?).await?, key)
+        self.send(self.request(Method::GET, path).await?).await?.one(key)
     }
 
     async fn post<T: DeserializeOwned>(&self, path: &[&str], body: &Value, key: &str) -> Result<T, Error> {
-        one(&self.send(self.request(Method::POST, path).await?.json(body)?).await?, key)
+        self.send(self.request(Method::POST, path).await?.json(body)?).await?.one(key)
     }
 
     /// What answers without a body, or with one that says nothing new.
@@ -114,16 +113,4 @@ impl Cinder {
 /// The filter of a list that is not of one project only.
 fn all(everywhere: bool) -> &'static [(&'static str, &'static str)] {
     if everywhere { &[("all_tenants", "1")] } else { &[] }
-}
-
-/// `{"volume": {…}}`.
-fn one<T: DeserializeOwned>(reply: &Reply, key: &str) -> Result<T, Error> {
-    let mut body: Map<String, Value> = reply.json()?;
-    let inner = body.remove(key).ok_or_else(|| reply.garbled(&format!("there is no {key:?}")))?;
-    serde_json::from_value(inner).map_err(|error| reply.garbled(&error.to_string()))
-}
-
-/// Cinder writes `null` where there is nothing.
-fn or_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
-    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }

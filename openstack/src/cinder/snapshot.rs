@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Cinder, Metadata, all, or_default};
+use super::{Cinder, Metadata, all};
 use crate::error::Error;
+use crate::reply::or_default;
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Snapshot {

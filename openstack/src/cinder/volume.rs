@@ -4,8 +4,9 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Cinder, Metadata, all, or_default};
+use super::{Cinder, Metadata, all};
 use crate::error::Error;
+use crate::reply::or_default;
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Volume {

@@ -1,8 +1,9 @@
-//! Volumes of a cloud, end to end: the binary, its embedded default, and a Cinder with state.
+//! Volumes and servers of a cloud, end to end: the binary, its embedded default, and a cloud with state.
 
 mod heat;
 mod many;
 mod orphans;
+mod servers;
 mod trusts;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use stacksnap_openstack::fake;
 use stacksnap_openstack::fake::cinder::Delays;
+use stacksnap_openstack::fake::nova;
 use tempfile::TempDir;
 
 use crate::support::app::App;
@@ -18,6 +20,8 @@ use crate::support::app::App;
 struct Cloud {
     keystone: fake::Keystone,
     cinder: fake::Cinder,
+    glance: fake::Glance,
+    nova: fake::Nova,
     dir: TempDir,
 }
 
@@ -26,13 +30,16 @@ impl Cloud {
         let keystone = fake::Keystone::start().await;
         keystone.grant("operator", "demo", &["member"]);
         let cinder = fake::Cinder::start(&keystone).await;
+        let glance = fake::Glance::start(&keystone).await;
+        let nova = fake::Nova::start(&keystone, &cinder, &glance).await;
         let takes = Duration::from_millis(300);
         cinder.delays(Delays { volume: takes, snapshot: takes, backup: takes, restore: takes, delete: takes });
+        nova.delays(nova::Delays { image: takes, image_lag: takes, rebuild: takes, power: takes, attach: takes });
         let dir = tempfile::tempdir().unwrap();
         let clouds = json!({"clouds": {"test": {"auth": {
             "auth_url": keystone.url().as_str(), "username": "operator", "password": "secret-of-operator", "project_name": "demo"}}}});
         std::fs::write(dir.path().join("clouds.yaml"), clouds.to_string()).unwrap();
-        Self { keystone, cinder, dir }
+        Self { keystone, cinder, glance, nova, dir }
     }
 
     fn config(&self, cinder: &str) -> String {

@@ -42,6 +42,12 @@ impl Vault {
         self.0.common.run(move || list(&project)).await
     }
 
+    /// The newest tree of the label's stack and resource: what a put of another compares with.
+    pub async fn newest_tree(&self, label: &Label) -> Result<Option<EntryId>, Error> {
+        let (project, label) = (Arc::clone(&self.0), label.clone());
+        self.0.common.run(move || newest_tree(&project, &label)).await
+    }
+
     /// Removes an entry. Its bytes go with a later prune. What is not there is fine.
     pub async fn forget(&self, entry: &EntryId) -> Result<(), Error> {
         let (project, entry) = (Arc::clone(&self.0), entry.clone());

@@ -44,7 +44,7 @@ pub struct Vaults(Arc<Shared>);
 
 struct Shared {
     common: Arc<Common>,
-    /// The marker, once seen. It is looked at again before a repository is made.
+    /// The marker, once seen, or as the store has it. It is looked at again before a repository is made.
     marker: Mutex<Option<Uuid>>,
     projects: Mutex<HashMap<ProjectId, Arc<Project>>>,
 }
@@ -79,6 +79,18 @@ impl Vaults {
     pub async fn marker(&self) -> Result<Uuid, Error> {
         let shared = Arc::clone(&self.0);
         self.0.common.run(move || shared.marker()).await
+    }
+
+    /// The vault's id as it is there now; none where there is no vault. Makes nothing.
+    pub async fn found(&self) -> Result<Option<Uuid>, Error> {
+        let shared = Arc::clone(&self.0);
+        self.0.common.run(move || shared.read_marker()).await
+    }
+
+    /// From now on only the vault of this id is used; where another one is found, or none, that is
+    /// [`Error::Unavailable`].
+    pub fn expect(&self, id: Uuid) {
+        *self.0.marker.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
     }
 
     /// The project's repository, opened, or made if there is none.
@@ -150,15 +162,17 @@ impl Common {
 }
 
 impl Shared {
+    fn read_marker(&self) -> Result<Option<Uuid>, Error> {
+        let Some(text) = self.common.place.read(MARKER)? else { return Ok(None) };
+        let parsed = std::str::from_utf8(&text).ok().and_then(|text| Uuid::parse_str(text.trim()).ok());
+        parsed.map(Some).ok_or_else(|| {
+            Error::Damaged(format!("{MARKER} in {:?} holds no id; restore it", self.common.settings.location))
+        })
+    }
+
     fn marker(&self) -> Result<Uuid, Error> {
         let mut seen = self.marker.lock().unwrap_or_else(PoisonError::into_inner);
-        let read = || -> Result<Option<Uuid>, Error> {
-            let Some(text) = self.common.place.read(MARKER)? else { return Ok(None) };
-            let parsed = std::str::from_utf8(&text).ok().and_then(|text| Uuid::parse_str(text.trim()).ok());
-            parsed.map(Some).ok_or_else(|| {
-                Error::Damaged(format!("{MARKER} in {:?} holds no id; restore it", self.common.settings.location))
-            })
-        };
+        let read = || self.read_marker();
         let found = match (read(), *seen) {
             (Ok(Some(found)), _) => found,
             (Ok(None) | Err(Error::Unavailable(_)), None) => {
@@ -167,7 +181,7 @@ impl Shared {
             }
             (Ok(None), Some(_)) => {
                 return Err(Error::Unavailable(format!(
-                    "{MARKER} has gone from {:?}; is its disk mounted?",
+                    "{MARKER} is not in {:?}, where the vault is that this store's snapshots are in; is its disk mounted?",
                     self.common.settings.location
                 )));
             }
@@ -178,7 +192,9 @@ impl Shared {
         {
             *seen = Some(before);
             return Err(Error::Unavailable(format!(
-                "{:?} is another vault than when this worker started ({found}, not {before})",
+                "{:?} is another vault ({found}) than the one that this store's snapshots are in ({before}); is the right \
+                 disk mounted, and vault.path the same for all? If it is to take that one's place, run \
+                 `stacksnap catalog rebuild`",
                 self.common.settings.location
             )));
         }
@@ -189,7 +205,8 @@ impl Shared {
         if let Some(project) = self.projects.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
             return Ok(Arc::clone(project));
         }
-        if make {
+        let expected = self.marker.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if make || expected {
             // An unmounted disk must not look like a vault without repositories.
             self.marker()?;
         }

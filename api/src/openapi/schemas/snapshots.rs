@@ -75,8 +75,16 @@ pub(crate) struct Snapshot {
     ended_at: Option<String>,
     expires_at: Option<String>,
     last_verified: Option<String>,
+    /// The last verification, if it did not end well.
+    verify_failed: Option<VerifyFailed>,
     /// What made it.
     operation: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct VerifyFailed {
+    at: String,
+    reason: String,
 }
 
 #[derive(Serialize, ToSchema)]

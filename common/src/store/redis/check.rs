@@ -109,7 +109,7 @@ fn pairs(answer: Value) -> Vec<(String, String)> {
     redis::from_redis_value(answer).unwrap_or_default()
 }
 
-/// What is wrong with a configuration, each with what to set. `appendfsync everysec` is allowed, with a warning.
+/// What is wrong with a configuration, each with what to set.
 fn faults(config: &[(String, String)]) -> Vec<String> {
     let value = |name: &str| config.iter().find(|(key, _)| key == name).map_or("unknown", |(_, value)| value.as_str());
     let mut wrong = Vec::new();
@@ -117,13 +117,8 @@ fn faults(config: &[(String, String)]) -> Vec<String> {
     if value("appendonly") != "yes" {
         want("appendonly", value("appendonly"), "yes");
     }
-    match value("appendfsync") {
-        "always" => (),
-        "everysec" => tracing::warn!(
-            "Redis's `appendfsync` is `everysec`: a power cut loses up to two seconds of accepted requests; set \
-             `appendfsync always`"
-        ),
-        other => want("appendfsync", other, "always"),
+    if value("appendfsync") != "always" {
+        want("appendfsync", value("appendfsync"), "always");
     }
     if value("maxmemory-policy") != "noeviction" {
         want("maxmemory-policy", value("maxmemory-policy"), "noeviction");
@@ -142,7 +137,10 @@ mod tests {
             [pair("appendonly", appendonly), pair("appendfsync", appendfsync), pair("maxmemory-policy", policy)]
         };
         assert_eq!(faults(&config("yes", "always", "noeviction")), [""; 0]);
-        assert_eq!(faults(&config("yes", "everysec", "noeviction")), [""; 0]);
+        assert_eq!(
+            faults(&config("yes", "everysec", "noeviction")),
+            ["`appendfsync` is `everysec`, set `appendfsync always`"]
+        );
         assert_eq!(
             faults(&config("no", "no", "allkeys-lru")),
             [

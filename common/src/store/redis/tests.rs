@@ -342,6 +342,7 @@ fn it_does_what_the_model_does() {
     // Nothing is killed here: it need not wait for the disk.
     let server = runtime.block_on(RedisServer::start_with(&[("appendfsync", "everysec")]));
     crate::store::contract::random::side_by_side(32, async |case| {
-        Redis::connect(Settings { prefix: format!("case{case}"), ..settings(&server) }).await.unwrap()
+        let prefix = format!("case{case}");
+        Redis::connect(Settings { prefix, allow_unsafe: true, ..settings(&server) }).await.unwrap()
     });
 }

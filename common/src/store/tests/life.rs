@@ -89,7 +89,7 @@ async fn restored(world: &mut World, stack: StackId, id: SnapshotId) {
     if op.state == State::Complete {
         assert_eq!(restores, protected);
     } else {
-        assert_eq!(reason.contains("restored before that"), restores > 0, "{reason}");
+        assert_eq!(reason.contains("; restored: "), restores > 0, "{reason}");
     }
     if restores > 0 {
         assert_eq!(safety.unwrap().status, Status::Complete, "nothing is touched before it is safe");
@@ -105,6 +105,7 @@ async fn restored(world: &mut World, stack: StackId, id: SnapshotId) {
     let op = world.until_ended(operation_of(&verified)).await;
     let seen = world.snapshot(id).await.unwrap();
     assert_eq!(seen.last_verified.is_some(), op.state == State::Complete);
+    assert_eq!(seen.verify_failed.map(|failed| failed.reason), op.reason.filter(|_| op.state == State::Failed));
     assert_eq!(seen.busy, None);
 }
 

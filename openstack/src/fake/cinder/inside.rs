@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::state::State;
 use super::volumes::IN_THE_WAY;
+use crate::fake::wire::Service;
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]

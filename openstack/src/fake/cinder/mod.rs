@@ -19,23 +19,20 @@ mod volumes;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use reqwest::Url;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
-pub use faults::{Ends, Fault};
+pub use faults::Ends;
 pub(super) use inside::Volumes;
-pub use state::{Asked, Backup, Delays, Quota, Snapshot, Volume};
+pub use state::{Backup, Delays, Quota, Snapshot, Volume};
+
+pub use super::wire::{Asked, Fault};
 
 use super::Keystone;
-use state::State;
+use super::wire::{Served, Service};
+pub(super) use state::State;
 
 /// Stops when it is dropped.
 #[derive(Debug)]
-pub struct Cinder {
-    port: u16,
-    state: Arc<Mutex<State>>,
-    server: JoinHandle<()>,
-}
+pub struct Cinder(Served<State>);
 
 impl Cinder {
     /// Asks `keystone` about tokens, and is in its catalogue.
@@ -47,29 +44,26 @@ impl Cinder {
 
     /// One that no catalogue knows.
     pub async fn unlisted(keystone: &Keystone) -> Self {
-        let state = Arc::new(Mutex::new(State::default()));
-        let router = routes::router(Arc::clone(&state), keystone.tokens());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { port, state, server }
+        Self(Served::start(State::default(), keystone.tokens()).await)
+    }
+
+    /// For the services that move its volumes.
+    pub(super) fn shared(&self) -> Arc<Mutex<State>> {
+        Arc::clone(&self.0.state)
     }
 
     /// For other services of the same cloud.
     pub(super) fn inside(&self) -> Volumes {
-        Volumes(Arc::clone(&self.state))
+        Volumes(self.shared())
     }
 
     /// Up to `/v3`.
     pub fn url(&self) -> Url {
-        format!("http://127.0.0.1:{}/v3", self.port).parse().unwrap()
+        format!("http://127.0.0.1:{}/v3", self.0.port).parse().unwrap()
     }
 
-    /// As it is now: what was to be over by now is.
     fn state(&self) -> MutexGuard<'_, State> {
-        let mut state = self.state.lock().unwrap();
-        state.settle();
-        state
+        self.0.state()
     }
 
     /// How long things take from now on.
@@ -83,7 +77,7 @@ impl Cinder {
     }
 
     pub fn release(&self) {
-        self.state.lock().unwrap().held = false;
+        self.0.state.lock().unwrap().held = false;
     }
 
     pub fn quota(&self, quota: Quota) {
@@ -92,7 +86,7 @@ impl Cinder {
 
     /// The next `times` requests whose method and path contain `at` (`POST /backups`) meet `fault`.
     pub fn fault(&self, at: &str, fault: Fault, times: usize) {
-        self.state().faults.add(at, fault, times);
+        self.state().wire().fault(at, fault, times);
     }
 
     /// How the next thing of this kind ends; those after it end well again.
@@ -111,7 +105,7 @@ impl Cinder {
 
     /// What was asked since the last time, in order.
     pub fn asked(&self) -> Vec<Asked> {
-        std::mem::take(&mut self.state().asked)
+        self.state().wire().asked()
     }
 
     /// A volume of one GiB with this content, which nobody uses; its id.
@@ -167,11 +161,5 @@ impl Cinder {
     /// All backups, the oldest first.
     pub fn backups(&self) -> Vec<state::Backup> {
         self.state().backups.values().cloned().collect()
-    }
-}
-
-impl Drop for Cinder {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }

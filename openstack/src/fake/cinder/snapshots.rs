@@ -3,8 +3,9 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use super::super::wire::{Answer, Given, Refusal, bad_request, not_found, over_quota, text};
 use super::faults::Ends;
-use super::routes::{Answer, Given, Refusal, bad_request, not_found, over_quota, page, text};
+use super::routes::page;
 use super::state::{Next, Snapshot, State};
 
 impl State {

@@ -1,14 +1,14 @@
 //! What there is in the fake Cinder, and how it moves with time.
 //!
 //! Whatever takes time has its `due`: when it is over, and what it is then. Nothing runs in the background: before
-//! anybody looks, [`State::settle`] brings everything up to now, in the order in which things came due.
+//! anybody looks, [`State::up_to_now`] brings everything up to now, in the order in which things came due.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde_json::Value;
 
+use super::super::wire::Wire;
 use super::faults::{Ends, Faults};
 
 /// How long things take.
@@ -36,25 +36,16 @@ impl Default for Quota {
     }
 }
 
-/// A request as it came.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Asked {
-    pub method: String,
-    /// Below the project, without its query.
-    pub path: String,
-    pub body: Value,
-}
-
 #[derive(Debug, Default)]
-pub(super) struct State {
-    pub(super) volumes: BTreeMap<String, Volume>,
+pub(in super::super) struct State {
+    pub(in super::super) volumes: BTreeMap<String, Volume>,
     pub(super) snapshots: BTreeMap<String, Snapshot>,
     pub(super) backups: BTreeMap<String, Backup>,
     pub(super) delays: Delays,
     pub(super) quota: Quota,
     pub(super) held: bool,
     pub(super) faults: Faults,
-    pub(super) asked: Vec<Asked>,
+    pub(super) wire: Wire,
     made: u64,
 }
 
@@ -70,8 +61,8 @@ pub struct Volume {
     pub kind: String,
     pub bootable: bool,
     pub metadata: BTreeMap<String, String>,
-    /// The servers that use it.
-    pub attached: BTreeSet<String>,
+    /// The servers that use it, each with its device.
+    pub attached: BTreeMap<String, String>,
     pub created: String,
     pub snapshot: Option<String>,
     pub content: Vec<u8>,
@@ -149,14 +140,14 @@ impl State {
     }
 
     /// To the second, as Cinder's database keeps it.
-    pub(super) fn now() -> String {
+    pub(in super::super) fn now() -> String {
         #[expect(clippy::disallowed_methods, reason = "this is the cloud's own clock")]
         let now = Timestamp::now();
         now.strftime("%Y-%m-%dT%H:%M:%S.000000").to_string()
     }
 
     /// Brings everything up to now.
-    pub(super) fn settle(&mut self) {
+    pub(in super::super) fn up_to_now(&mut self) {
         let now = Instant::now();
         while !self.held {
             let due = |due: &Option<(Instant, Next)>| due.as_ref().map(|(at, _)| *at).filter(|at| *at <= now);

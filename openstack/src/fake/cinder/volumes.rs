@@ -3,8 +3,9 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use super::super::wire::{Answer, Given, Refusal, bad_request, not_found, over_quota, text};
 use super::faults::Ends;
-use super::routes::{Answer, Given, Refusal, bad_request, not_found, over_quota, page, text};
+use super::routes::page;
 use super::state::{Next, State, Volume};
 
 pub(super) const IN_THE_WAY: &str = "Invalid volume: Volume status must be available or error or error_restoring or error_extending \
@@ -165,9 +166,9 @@ impl Volume {
         let attachments: Vec<_> = self
             .attached
             .iter()
-            .map(|server| {
+            .map(|(server, device)| {
                 json!({"id": self.id, "attachment_id": format!("{server}-{}", self.id), "volume_id": self.id,
-                "server_id": server, "host_name": null, "device": "/dev/vdb", "attached_at": self.created})
+                "server_id": server, "host_name": null, "device": device, "attached_at": self.created})
             })
             .collect();
         json!({

@@ -5,7 +5,7 @@
 use stacksnap_openstack::cinder::Backup;
 
 use super::kept::Parent;
-use super::marks;
+use crate::drivers::openstack::marks;
 
 /// Whether the next backup is to be full: there is nothing well to build on, or the chain is as long as it may get.
 pub(super) fn is_full(backups: &[Backup], full_every: u32) -> bool {

@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use stacksnap_common::types::{Artifact, VolumeMode};
 
 use super::Settings;
-use super::call::Calls;
 use super::chain;
 use super::kept::{Facts, Kept};
-use super::make::{Making, Step, make};
-use super::things::{ABackup, ASnapshot};
-use super::wait::Wait;
+use super::things::{ABackup, ASnapshot, target};
 use crate::driver::{Cut, Error, Outcome};
+use crate::drivers::openstack::call::{self, Calls};
+use crate::drivers::openstack::make::{Making, Step, make};
+use crate::drivers::openstack::wait::Wait;
 
 /// A cut, and the checkpoint of one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -55,12 +55,12 @@ pub(super) async fn cut(settings: &Settings, calls: &Calls<'_>) -> Result<Outcom
     let cutting = match Snapped::deserialize(&calls.ctx.checkpoint) {
         Ok(cutting) => cutting,
         Err(_) => {
-            let facts = Facts::from(&calls.target().await?);
+            let facts = Facts::from(&target(calls).await?);
             Snapped { mode, facts, making: Making::default(), snapshot: None }
         }
     };
     let thing = ASnapshot { ctx: calls.ctx, cinder: &calls.cinder, volume: &cutting.facts.volume };
-    match make(settings, calls, &thing, cutting.making.clone()).await? {
+    match make(&settings.patience, calls, &thing, cutting.making.clone()).await? {
         Step::There(found) => Ok(Outcome::Done(Cut::Durable(json!(Snapped { snapshot: Some(found.id), ..cutting })))),
         Step::Later(after, making) => later(after, &Snapped { making, ..cutting }),
     }
@@ -92,7 +92,7 @@ pub(super) async fn copy(settings: &Settings, calls: &Calls<'_>, cut: Cut) -> Re
 async fn begin(settings: &Settings, calls: &Calls<'_>, snapped: Option<Snapped>) -> Result<Copying, Error> {
     let (mode, facts, snapshot) = match snapped {
         Some(Snapped { mode, facts, snapshot, .. }) => (mode, facts, snapshot),
-        None => (VolumeMode::Backup, Facts::from(&calls.target().await?), None),
+        None => (VolumeMode::Backup, Facts::from(&target(calls).await?), None),
     };
     let mut incremental = false;
     if mode != VolumeMode::Snapshot {
@@ -111,7 +111,7 @@ async fn back_up(settings: &Settings, calls: &Calls<'_>, copying: Copying) -> Re
         snapshot: copying.snapshot.as_deref(),
         incremental: copying.incremental,
     };
-    match make(settings, calls, &thing, copying.making.clone()).await? {
+    match make(&settings.patience, calls, &thing, copying.making.clone()).await? {
         Step::Later(after, making) => later(after, &Copying { making, ..copying }),
         Step::There(found) if copying.snapshot.is_some() => {
             later(Duration::ZERO, &Copying { backup: Some(found.id), ..copying })
@@ -127,7 +127,7 @@ async fn drop_snapshot(settings: &Settings, calls: &Calls<'_>, copying: Copying)
     match found.map(|found| found.status).as_deref() {
         None => return done(calls, Copying { snapshot: None, ..copying }, Vec::new()).await,
         Some("available" | "error") => {
-            calls.act(calls.cinder.delete_snapshot(&id)).await?.map_err(super::call::error)?;
+            calls.act(calls.cinder.delete_snapshot(&id)).await?.map_err(call::error)?;
         }
         Some("error_deleting") => {
             let why = format!("its snapshot {id} is not needed any more and could not be deleted (error_deleting)");
@@ -135,7 +135,7 @@ async fn drop_snapshot(settings: &Settings, calls: &Calls<'_>, copying: Copying)
         }
         Some(_) => {}
     }
-    match copying.wait.on(settings, calls.ctx.now) {
+    match copying.wait.on(&settings.patience, calls.ctx.now) {
         Some((wait, after)) => later(after, &Copying { wait, ..copying }),
         None => done(calls, copying, vec![format!("its snapshot {id} is not needed any more and did not go")]).await,
     }

@@ -15,11 +15,11 @@ use stacksnap_openstack::StatusCode;
 use stacksnap_openstack::cinder::Backup;
 
 use super::Settings;
-use super::call::{self, Calls};
 use super::kept::Kept;
-use super::marks;
-use super::wait::Wait;
 use crate::driver::{Error, Outcome};
+use crate::drivers::openstack::call::{self, Calls};
+use crate::drivers::openstack::marks;
+use crate::drivers::openstack::wait::Wait;
 
 /// The checkpoint.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -67,8 +67,8 @@ pub(super) async fn discard(
     if going.is_empty() {
         return Ok(Outcome::Done(()));
     }
-    let Some((wait, after)) = state.wait.on(settings, calls.ctx.now) else {
-        let seconds = settings.longest_wait.as_secs();
+    let Some((wait, after)) = state.wait.on(&settings.patience, calls.ctx.now) else {
+        let seconds = settings.patience.longest.as_secs();
         let going = going.join(", ");
         return Err(Error::permanent(format!("still there after {seconds} s (cinder.longest_wait): {going}")));
     };

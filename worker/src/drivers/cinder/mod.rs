@@ -6,12 +6,12 @@
 //! backup                              copy (a Cinder backup: full, or incremental on the newest one)
 //! both      cut (a Cinder snapshot) → copy (a backup of that snapshot; then the snapshot goes)
 //! restore   in place: the backup into the volume (or the volume back to its newest snapshot), then what is written
-//!           about it; into a volume made for it where the old one is gone
+//!           about it; into a volume made for it where the old one is gone; one that a server uses is detached
+//!           meanwhile
 //! ```
 //!
 //! - `settings.rs`: what is made, and how patiently. `kept.rs`: what an artifact says of a volume.
-//! - `call.rs`: Cinder's refusals as a step's errors. `marks.rs`: our name and metadata on what we make.
-//! - `make.rs`: something is made once, whatever happens meanwhile; `things.rs`: the three things that can be.
+//! - `things.rs`: the three things that can be made, once, whatever happens meanwhile (`../openstack/make.rs`).
 //! - `copy.rs`: cut and copy; `chain.rs`: what an incremental backup is built on.
 //! - `restore/`: back into a volume. `preview.rs`, `verify.rs`: what a restore would do, whether it can.
 //! - `discard.rs`: everything away again, what others are built on when they are gone. `orphans.rs`: what no record knows.
@@ -26,13 +26,10 @@
 //!
 //! **Verify** asks Cinder whether the artifact is there and well; the bytes can be read only by a restore.
 
-mod call;
 mod chain;
 mod copy;
 mod discard;
 mod kept;
-mod make;
-mod marks;
 pub mod orphans;
 mod preview;
 mod restore;
@@ -42,7 +39,6 @@ mod settings;
 mod tests;
 mod things;
 mod verify;
-mod wait;
 
 use async_trait::async_trait;
 use stacksnap_common::ids::StepId;
@@ -51,7 +47,7 @@ use stacksnap_common::types::{Artifact, Consistency, Preview, Verdict};
 pub use settings::Settings;
 
 use crate::driver::{Checked, Ctx, Cut, Describe, Driver, Error, Outcome};
-use call::Calls;
+use crate::drivers::openstack::call::Calls;
 
 const TYPE: &str = "OS::Cinder::Volume";
 /// Bytes of a GiB: Cinder counts in these.
@@ -76,7 +72,7 @@ impl Driver for Volume {
 
     async fn check(&self, ctx: &Ctx) -> Result<Checked, Error> {
         let calls = Calls::open(ctx).await?;
-        let volume = calls.target().await?;
+        let volume = things::target(&calls).await?;
         let mut warnings = Vec::new();
         if volume.status.starts_with("error") {
             warnings.push(format!("Cinder shows volume {} as {}", volume.id, volume.status));

@@ -10,7 +10,8 @@ use stacksnap_common::store::Millis;
 use stacksnap_openstack::cinder::{Cinder, Metadata};
 use stacksnap_openstack::{Error as Cloud, Session};
 
-use super::{GIB, marks};
+use super::GIB;
+use crate::drivers::openstack::marks;
 use crate::orphans::{Error, Finder, Listed, Mark, Thing};
 
 /// How often a thing that is being deleted is looked at, and how many times.

@@ -2,11 +2,11 @@
 
 use stacksnap_common::types::{Artifact, Preview};
 
-use super::call::Calls;
 use super::kept::Kept;
-use super::make::Free;
-use super::restore::{heat_has_it, source, target};
+use super::restore::{Target, heat_has_it, source, target, to_set_back};
 use crate::driver::Error;
+use crate::drivers::openstack::call::Calls;
+use crate::drivers::openstack::make::Free;
 
 pub(super) async fn preview(calls: &Calls<'_>, artifact: &Artifact) -> Result<Preview, Error> {
     let kept = Kept::of(artifact)?;
@@ -20,7 +20,7 @@ pub(super) async fn preview(calls: &Calls<'_>, artifact: &Artifact) -> Result<Pr
         Free::Never(why) => Some(why),
     };
     preview.blockers.extend(stands(source(calls, &kept).await?, &mut preview.notes));
-    let (id, then) = (calls.volume_id()?, kept.facts.size);
+    let (id, then) = (calls.physical_id("volume")?, kept.facts.size);
     match calls.find(calls.cinder.volume(id)).await? {
         // Not in the stack any more: Heat makes it anew before its data is brought back.
         None if !calls.ctx.may_move && calls.ctx.current.is_none() => {
@@ -44,7 +44,24 @@ pub(super) async fn preview(calls: &Calls<'_>, artifact: &Artifact) -> Result<Pr
                 let now = volume.size;
                 preview.notes.push(format!("volume {id} has grown from {then} to {now} GiB; it stays as large"));
             }
-            preview.blockers.extend(stands(target(&volume, &kept), &mut preview.notes));
+            match target(calls, &volume, &kept).await? {
+                Target::Free => preview.notes.extend(to_set_back(&volume)),
+                Target::Used(place) => {
+                    let words = place.words();
+                    preview
+                        .notes
+                        .push(format!("volume {id} is detached from {words} meanwhile, and attached there again"));
+                    if place.runs {
+                        preview.notes.push(format!(
+                            "server {} is on: what its guest has open on the volume is lost, unless it is unmounted or the \
+                             server is stopped before",
+                            place.server
+                        ));
+                    }
+                }
+                Target::NotYet(why) => preview.notes.push(format!("{why}: that is waited for")),
+                Target::Never(why) => preview.blockers.push(why),
+            }
         }
     }
     Ok(preview)

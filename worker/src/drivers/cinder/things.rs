@@ -4,9 +4,12 @@ use async_trait::async_trait;
 use stacksnap_openstack::Error as Cloud;
 use stacksnap_openstack::cinder::{self, Backup, Cinder, NewBackup, NewSnapshot, NewVolume, Snapshot, Volume};
 
-use super::make::{Found, Free, Thing};
-use super::marks;
-use crate::driver::Ctx;
+use crate::driver::{Ctx, Error};
+use crate::drivers::openstack::call::Calls;
+use crate::drivers::openstack::make::{Found, Free, Is, Thing};
+use crate::drivers::openstack::marks;
+
+const MAKER: &str = "Cinder";
 
 /// What Cinder works on by itself and is done with in a while.
 const BUSY: [&str; 15] = [
@@ -38,6 +41,13 @@ pub(super) fn free(what: &str, status: &str, good: &[&str]) -> Free {
     Free::Never(format!("{what} is {status}; it must be {}", good.join(" or ")))
 }
 
+/// The volume itself.
+pub(super) async fn target(calls: &Calls<'_>) -> Result<Volume, Error> {
+    let id = calls.physical_id("volume")?;
+    let found = calls.find(calls.cinder.volume(id)).await?;
+    found.ok_or_else(|| Error::Gone(format!("there is no volume {id} in this project of the cloud")))
+}
+
 pub(super) struct ASnapshot<'a> {
     pub(super) ctx: &'a Ctx,
     pub(super) cinder: &'a Cinder,
@@ -66,6 +76,10 @@ pub(super) struct AVolume<'a> {
 impl Thing for ASnapshot<'_> {
     fn word(&self) -> &'static str {
         "snapshot"
+    }
+
+    fn maker(&self) -> &'static str {
+        MAKER
     }
 
     async fn named(&self) -> Result<Vec<Found>, Cloud> {
@@ -102,6 +116,10 @@ impl Thing for ASnapshot<'_> {
 impl Thing for ABackup<'_> {
     fn word(&self) -> &'static str {
         "backup"
+    }
+
+    fn maker(&self) -> &'static str {
+        MAKER
     }
 
     async fn named(&self) -> Result<Vec<Found>, Cloud> {
@@ -153,6 +171,10 @@ impl Thing for AVolume<'_> {
         "volume"
     }
 
+    fn maker(&self) -> &'static str {
+        MAKER
+    }
+
     async fn named(&self) -> Result<Vec<Found>, Cloud> {
         let found = self.cinder.volumes_named(&marks::name(self.ctx.step)).await?;
         Ok(found.into_iter().filter(|it| marks::is_ours(&it.metadata)).map(Found::from).collect())
@@ -184,20 +206,31 @@ impl Thing for AVolume<'_> {
     }
 }
 
+/// Through `downloading` and `backing-up` some things pass on their way.
+fn is(status: &str) -> Is {
+    match status {
+        "available" => Is::There,
+        "creating" | "downloading" | "backing-up" => Is::Coming,
+        "deleting" => Is::Leaving,
+        "error_deleting" => Is::Stuck,
+        _ => Is::Failed,
+    }
+}
+
 impl From<Snapshot> for Found {
     fn from(it: Snapshot) -> Self {
-        Self { id: it.id, status: it.status, created: it.created_at, why: String::new() }
+        Self { is: is(&it.status), id: it.id, status: it.status, created: it.created_at, why: String::new() }
     }
 }
 
 impl From<Backup> for Found {
     fn from(it: Backup) -> Self {
-        Self { id: it.id, status: it.status, created: it.created_at, why: it.fail_reason }
+        Self { is: is(&it.status), id: it.id, status: it.status, created: it.created_at, why: it.fail_reason }
     }
 }
 
 impl From<Volume> for Found {
     fn from(it: Volume) -> Self {
-        Self { id: it.id, status: it.status, created: it.created_at, why: String::new() }
+        Self { is: is(&it.status), id: it.id, status: it.status, created: it.created_at, why: String::new() }
     }
 }

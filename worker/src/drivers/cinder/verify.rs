@@ -3,9 +3,9 @@
 
 use stacksnap_common::types::{Artifact, Verdict};
 
-use super::call::Calls;
 use super::kept::{Kept, Parent};
 use crate::driver::Error;
+use crate::drivers::openstack::call::Calls;
 
 pub(super) async fn verify(calls: &Calls<'_>, artifact: &Artifact) -> Result<Verdict, Error> {
     let kept = Kept::of(artifact)?;

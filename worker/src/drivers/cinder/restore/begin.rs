@@ -5,12 +5,13 @@ use std::time::Duration;
 use stacksnap_common::types::Preview;
 use stacksnap_openstack::cinder::Volume;
 
-use super::super::call::Calls;
 use super::super::kept::Kept;
-use super::super::make::{Free, Making};
 use super::super::things::free;
+use super::attached::{self, Place};
 use super::{How, Phase, Run};
 use crate::driver::{Error, Outcome};
+use crate::drivers::openstack::call::Calls;
+use crate::drivers::openstack::make::{Free, Making};
 
 /// Whether the artifact can be restored from.
 pub(in super::super) async fn source(calls: &Calls<'_>, kept: &Kept) -> Result<Free, Error> {
@@ -26,27 +27,31 @@ pub(in super::super) async fn source(calls: &Calls<'_>, kept: &Kept) -> Result<F
     })
 }
 
-/// Whether a volume that is there can be restored into.
-pub(in super::super) fn target(volume: &Volume, kept: &Kept) -> Free {
-    let id = &volume.id;
-    if let Some(attachment) = volume.attachments.first() {
-        let device = attachment.device.as_deref().map(|device| format!(" as {device}")).unwrap_or_default();
-        let server = &attachment.server_id;
-        return Free::Never(format!(
-            "volume {id} is used by server {server}{device}: Cinder writes only into volumes that nobody uses. Detach it \
-             (openstack server remove volume {server} {id}), restore, and attach it again"
-        ));
-    }
-    let (now, then) = (volume.size, kept.facts.size);
+/// What a volume that is there can be restored into, and how.
+#[derive(Debug)]
+pub(in super::super) enum Target {
+    Free,
+    /// A server uses it, and lets go of it for the while.
+    Used(Place),
+    NotYet(String),
+    Never(String),
+}
+
+pub(in super::super) async fn target(calls: &Calls<'_>, volume: &Volume, kept: &Kept) -> Result<Target, Error> {
+    let (id, now, then) = (&volume.id, volume.size, kept.facts.size);
     if now < then {
-        return Free::Never(format!("volume {id} has {now} GiB now and had {then} GiB"));
+        return Ok(Target::Never(format!("volume {id} has {now} GiB now and had {then} GiB")));
     }
-    match free(&format!("volume {id}"), &volume.status, &["available"]) {
+    if !volume.attachments.is_empty() {
+        return attached::target(calls, volume).await;
+    }
+    Ok(match free(&format!("volume {id}"), &volume.status, &["available"]) {
+        Free::Yes => Target::Free,
+        Free::NotYet(why) => Target::NotYet(why),
         Free::Never(why) => {
-            Free::Never(format!("{why}. An administrator can set its state (openstack volume set --state)"))
+            Target::Never(format!("{why}. An administrator can set its state (openstack volume set --state)"))
         }
-        free => free,
-    }
+    })
 }
 
 /// Of a volume that is gone, where another one would be no member of the stack.
@@ -64,17 +69,26 @@ impl Run<'_> {
             Free::NotYet(why) => return self.again(&why),
             Free::Never(why) => return Err(Error::permanent(why)),
         }
-        let id = self.calls.volume_id()?.to_owned();
+        let id = self.calls.physical_id("volume")?.to_owned();
         let Some(volume) = self.calls.find(self.calls.cinder.volume(&id)).await? else {
             if !self.calls.ctx.may_move {
                 return Err(Error::permanent(heat_has_it(&id)));
             }
             return self.then(Phase::Make(Making::default()), Duration::ZERO);
         };
-        match target(&volume, &self.kept) {
-            Free::Yes => self.source(id).await,
-            Free::NotYet(why) => self.again(&why),
-            Free::Never(why) => Err(Error::permanent(why)),
+        match target(self.calls, &volume, &self.kept).await? {
+            Target::Free => {
+                let mut run = self;
+                run.state.notes.extend(attached::to_set_back(&volume));
+                run.source(id).await
+            }
+            Target::Used(place) => {
+                let mut run = self;
+                run.state.place = Some(place);
+                run.then(Phase::Detach { volume: id, tries: 0 }, Duration::ZERO)
+            }
+            Target::NotYet(why) => self.again(&why),
+            Target::Never(why) => Err(Error::permanent(why)),
         }
     }
 

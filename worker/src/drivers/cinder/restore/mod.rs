@@ -1,14 +1,18 @@
 //! A volume is made what it was.
 //!
-//! 1. *Begin*: the artifact is there and well; the volume is there, free and large enough, or is gone.
+//! 1. *Begin*: the artifact is there and well; the volume is there, free and large enough, or is gone. One that a server uses
+//!    is *detached*: where it was is in the checkpoint before, so that it comes back there whatever happens.
 //! 2. Gone: another one is *made*, as large and of the same type, named as the step's until it is finished.
 //! 3. A snapshot that is the volume's newest: the volume goes back to it. Any other snapshot: it is *bridged*, by a backup
 //!    that goes again at the end.
 //! 4. *Send*: that the restore is about to be sent is in the checkpoint by now. *Watch* until the volume is free again.
 //! 5. *Finish*: what Cinder does not bring back itself (metadata, the bootable flag; name and description of a new one).
+//! 6. *Attach*: to the server that it was taken from, at the same device.
 //!
-//! A volume that a server uses can't be restored: it is not touched, and the reason names the server.
+//! What goes wrong while the volume is detached ends the restore only after the volume is attached again; where that can't
+//! be, the reason says what is left to do.
 
+mod attached;
 mod begin;
 mod send;
 
@@ -19,14 +23,16 @@ use stacksnap_common::types::{Artifact, Preview};
 use stacksnap_openstack::cinder::Volume;
 
 use super::Settings;
-use super::call::{self, Calls};
 use super::kept::Kept;
-use super::make::{Making, Step, make};
 use super::things::{ABackup, AVolume};
-use super::wait::Wait;
 use crate::driver::{Error, Outcome};
+use crate::drivers::openstack::call::{self, Calls};
+use crate::drivers::openstack::make::{Making, Step, make};
+use crate::drivers::openstack::wait::Wait;
 
-pub(super) use begin::{heat_has_it, source, target};
+use attached::Place;
+pub(super) use attached::to_set_back;
+pub(super) use begin::{Target, heat_has_it, source, target};
 
 /// How far a restore is; its checkpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +50,14 @@ struct Restoring {
     /// Cinder refused to take the volume back to its snapshot.
     #[serde(default)]
     no_revert: bool,
+    /// Where the volume is to be attached in the end; what it was taken from.
+    #[serde(default)]
+    place: Option<Place>,
+    /// Why the restore fails, once the volume is attached again.
+    #[serde(default)]
+    failed: Option<String>,
+    #[serde(default)]
+    notes: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +65,12 @@ struct Restoring {
 enum Phase {
     #[default]
     Begin,
+    /// Its server lets go of it.
+    Detach {
+        volume: String,
+        /// How often it was asked to.
+        tries: u32,
+    },
     /// Another volume is made.
     Make(Making),
     Bridge {
@@ -68,6 +88,11 @@ enum Phase {
     },
     Finish {
         volume: String,
+    },
+    /// Its server gets it back.
+    Attach {
+        volume: String,
+        tries: u32,
     },
     /// All is done but the bridge, which goes.
     Unbridge {
@@ -101,18 +126,28 @@ pub(super) async fn restore(
     calls.ctx.progress.expect(kept.bytes(), 0);
     let state = Restoring::deserialize(&calls.ctx.checkpoint).unwrap_or_default();
     let run = Run { settings, calls, kept, state };
-    match run.state.phase.clone() {
-        Phase::Begin => run.begin().await,
-        Phase::Make(making) => run.make(making).await,
-        Phase::Bridge { volume, making } => run.bridge(volume, making).await,
-        Phase::Send { volume, how } => run.send(volume, how).await,
-        Phase::Watch { volume, how } => run.watch(volume, how).await,
-        Phase::Finish { volume } => run.finish(volume).await,
-        Phase::Unbridge { volume } => run.unbridge(volume).await,
+    match run.state.place {
+        Some(_) => run.with_place().await,
+        None => run.next().await,
     }
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    async fn next(self) -> Result<Outcome<Preview>, Error> {
+        let run = self;
+        match run.state.phase.clone() {
+            Phase::Begin => run.begin().await,
+            Phase::Detach { volume, tries } => run.detach(volume, tries).await,
+            Phase::Make(making) => run.make(making).await,
+            Phase::Bridge { volume, making } => run.bridge(volume, making).await,
+            Phase::Send { volume, how } => run.send(volume, how).await,
+            Phase::Watch { volume, how } => run.watch(volume, how).await,
+            Phase::Finish { volume } => run.finish(volume).await,
+            Phase::Attach { volume, tries } => run.attach(volume, tries).await,
+            Phase::Unbridge { volume } => run.unbridge(volume).await,
+        }
+    }
+
     /// The next phase, at once or after a pause.
     fn then(&self, phase: Phase, after: Duration) -> Result<Outcome<Preview>, Error> {
         self.later(Restoring { phase, wait: Wait::default(), ..self.state.clone() }, after)
@@ -120,12 +155,9 @@ impl Run<'_> {
 
     /// The same phase after a pause; `what` is going on, for whoever reads that it took too long.
     fn again(&self, what: &str) -> Result<Outcome<Preview>, Error> {
-        match self.state.wait.on(self.settings, self.calls.ctx.now) {
+        match self.state.wait.on(&self.settings.patience, self.calls.ctx.now) {
             Some((wait, pause)) => self.later(Restoring { wait, ..self.state.clone() }, pause),
-            None => Err(Error::permanent(format!(
-                "{what}, and that for longer than {} s (cinder.longest_wait)",
-                self.settings.longest_wait.as_secs()
-            ))),
+            None => Err(self.settings.patience.is_over(what)),
         }
     }
 
@@ -150,7 +182,7 @@ impl Run<'_> {
             volume_type: facts.volume_type.clone(),
             availability_zone: facts.availability_zone.clone(),
         };
-        match make(self.settings, self.calls, &thing, making).await? {
+        match make(&self.settings.patience, self.calls, &thing, making).await? {
             Step::Later(after, making) => {
                 let state = Restoring { phase: Phase::Make(making), ..self.state.clone() };
                 self.later(state, after)
@@ -171,7 +203,7 @@ impl Run<'_> {
             snapshot: self.kept.snapshot.as_deref(),
             incremental: false,
         };
-        match make(self.settings, self.calls, &thing, making).await? {
+        match make(&self.settings.patience, self.calls, &thing, making).await? {
             Step::Later(after, making) => {
                 let state = Restoring { phase: Phase::Bridge { volume, making }, ..self.state.clone() };
                 self.later(state, after)
@@ -198,9 +230,18 @@ impl Run<'_> {
             let renamed = calls.cinder.rename_volume(&id, &facts.name, &facts.description);
             calls.act(renamed).await?.map_err(call::error)?;
         }
-        match &self.state.bridge {
-            Some(_) => self.then(Phase::Unbridge { volume: id }, Duration::ZERO),
-            None => self.done(id),
+        match &self.state.place {
+            Some(_) => self.then(Phase::Attach { volume: id, tries: 0 }, Duration::ZERO),
+            None => self.over(id).await,
+        }
+    }
+
+    /// What was restored is where it belongs.
+    async fn over(self, id: String) -> Result<Outcome<Preview>, Error> {
+        match (&self.state.failed, &self.state.bridge) {
+            (Some(why), _) => Err(Error::permanent(why.clone())),
+            (None, Some(_)) => self.then(Phase::Unbridge { volume: id }, Duration::ZERO),
+            (None, None) => self.done(id),
         }
     }
 
@@ -231,6 +272,7 @@ impl Run<'_> {
             bytes: self.kept.bytes(),
             sample: vec![format!("{what} volume {volume}")],
             physical_id: Some(volume),
+            notes: self.state.notes,
             ..Preview::default()
         }))
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use stacksnap_common::types::Preview;
 use stacksnap_openstack::StatusCode;
 
-use super::super::call;
 use super::{How, Phase, Run};
 use crate::driver::{Error, Outcome};
+use crate::drivers::openstack::call;
 
 impl Run<'_> {
     /// A volume that is being restored from our own backup, or taken back to our own snapshot, is what an earlier run of
@@ -36,7 +36,7 @@ impl Run<'_> {
             How::Backup(backup) => calls.act(calls.cinder.restore_backup(backup, &id)).await?,
             How::Revert(snapshot) => calls.act(calls.cinder.revert(&id, snapshot)).await?,
         };
-        let pause = self.settings.pace.0;
+        let pause = self.settings.patience.pace.0;
         match (sent, &how) {
             (Ok(()), _) => self.then(Phase::Watch { volume: id, how }, pause),
             (Err(error), _) if call::is_unknown(&error) => {

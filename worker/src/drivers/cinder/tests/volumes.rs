@@ -143,7 +143,7 @@ async fn a_volume_of_a_heat_s_stack_that_is_gone_is_heat_s_to_make() {
     let mut lab = Lab::start(Backup, 1).await;
     let artifact = lab.copy(Lab::step()).await.unwrap();
     lab.cinder.lose_volume(&lab.volume);
-    lab.may_move = false;
+    lab.cloud.may_move = false;
     assert!(lab.preview(&artifact).await.unwrap().blockers[0].contains("mark unhealthy"));
     let refused = lab.restore(&artifact).await.unwrap_err().to_string();
     assert!(refused.contains("mark unhealthy"), "{refused}");

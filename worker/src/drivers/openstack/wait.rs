@@ -1,17 +1,39 @@
-//! A wait for Cinder: since when, and how often it was looked at. Part of every checkpoint.
+//! A wait for a cloud: since when, and how often it was looked at. Part of every checkpoint.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use stacksnap_common::store::Millis;
 
-use super::Settings;
+use crate::driver::Error;
+
+/// How patiently something is waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// The longest that one thing may take.
+    pub longest: Duration,
+    /// Between two looks: at first, and at most.
+    pub pace: (Duration, Duration),
+    /// Where an operator says how long that is: `cinder.longest_wait`.
+    pub key: &'static str,
+}
+
+impl Patience {
+    pub fn new(key: &'static str) -> Self {
+        Self { longest: Duration::from_secs(24 * 3600), pace: (Duration::from_secs(1), Duration::from_secs(30)), key }
+    }
+
+    /// What is told when it has come to its end: what goes on still.
+    pub(crate) fn is_over(&self, what: &str) -> Error {
+        Error::permanent(format!("{what}, and that for longer than {} s ({})", self.longest.as_secs(), self.key))
+    }
+}
 
 /// Looks at each pace.
 const LOOKS: u32 = 5;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Wait {
+pub(crate) struct Wait {
     /// By the store's clock, milliseconds. `None`: it has not begun.
     since: Option<u64>,
     looks: u32,
@@ -19,12 +41,12 @@ pub(super) struct Wait {
 
 impl Wait {
     /// The next look, and after which pause. `None`: it has taken too long.
-    pub(super) fn on(self, settings: &Settings, now: Millis) -> Option<(Self, Duration)> {
+    pub(crate) fn on(self, patience: &Patience, now: Millis) -> Option<(Self, Duration)> {
         let since = self.since.unwrap_or(now.0);
-        if Duration::from_millis(now.0.saturating_sub(since)) > settings.longest_wait {
+        if Duration::from_millis(now.0.saturating_sub(since)) > patience.longest {
             return None;
         }
-        let (first, longest) = settings.pace;
+        let (first, longest) = patience.pace;
         let pause = first.saturating_mul(1 + self.looks / LOOKS).min(longest);
         Some((Self { since: Some(since), looks: self.looks + 1 }, pause))
     }
@@ -36,10 +58,10 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_their_limit_and_the_wait_ends() {
-        let settings = Settings::default();
+        let patience = Patience::new("test.longest_wait");
         let mut wait = Wait::default();
         let (mut now, mut pauses) = (Millis(5_000), Vec::new());
-        while let Some((next, pause)) = wait.on(&settings, now) {
+        while let Some((next, pause)) = wait.on(&patience, now) {
             assert!(pauses.last().is_none_or(|last| *last <= pause));
             pauses.push(pause);
             now = Millis(now.0 + pause.as_millis() as u64);

@@ -1,57 +1,80 @@
-//! Something is made in Cinder once, whatever happens meanwhile.
+//! Something is made in a cloud once, whatever happens meanwhile.
 //!
 //! 1. *Look*: is there one of our name? It is ours, of an earlier run or of one whose answer got lost.
 //! 2. *Make* it. If the outcome is not known, it is looked for after a pause, not made again at once.
 //! 3. *Watch* it until it is there. Then whatever else has our name is removed: a second self may have made one too.
 //! 4. One that ends in error, or that somebody deletes meanwhile, is *removed* and made again, a few times; then the step
-//!    fails with Cinder's own reason, and nothing is left.
+//!    fails with the service's own reason, and nothing is left.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use stacksnap_openstack::Error as Cloud;
+use stacksnap_openstack::{Error as Cloud, StatusCode};
 
-use super::Settings;
 use super::call::{self, Calls};
-use super::wait::Wait;
+use super::wait::{Patience, Wait};
 use crate::driver::Error;
 
 /// How often one is made before the step fails.
 const TRIES: u32 = 3;
+/// How many answers that say nothing are sat out; at the usual pace, some minutes of them.
+const UNKNOWN: u32 = 60;
 
 /// Something that can be made: a backup, a snapshot, a volume.
 #[async_trait]
-pub(super) trait Thing: Send + Sync {
+pub(crate) trait Thing: Send + Sync {
     /// `backup`
     fn word(&self) -> &'static str;
+
+    /// Who makes it: `Cinder`.
+    fn maker(&self) -> &'static str;
 
     /// All that carry the step's name.
     async fn named(&self) -> Result<Vec<Found>, Cloud>;
 
     async fn get(&self, id: &str) -> Result<Found, Cloud>;
 
-    /// Whether Cinder would take it now: what is worked on by somebody else is waited for.
+    /// Whether the service would take it now: what is worked on by somebody else is waited for.
     async fn is_free(&self) -> Result<Free, Cloud>;
 
     /// Makes it; its id.
     async fn make(&self) -> Result<String, Cloud>;
 
     async fn delete(&self, id: &str) -> Result<(), Cloud>;
+
+    /// Why one that was begun may be gone before it was there.
+    fn gone(&self, id: &str) -> String {
+        format!("{} {id} was deleted while it was made", self.word())
+    }
 }
 
-/// Something of ours in Cinder.
+/// Something of ours in the cloud.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
-    pub(super) id: String,
-    pub(super) status: String,
-    pub(super) created: String,
-    /// Cinder's reason, where it gives one.
-    pub(super) why: String,
+pub(crate) struct Found {
+    pub(crate) id: String,
+    /// In the service's own word.
+    pub(crate) status: String,
+    pub(crate) is: Is,
+    pub(crate) created: String,
+    /// The service's reason, where it gives one.
+    pub(crate) why: String,
+}
+
+/// How far something is, whatever its service calls that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Is {
+    There,
+    /// On its way.
+    Coming,
+    Leaving,
+    /// It was to be deleted and can't be.
+    Stuck,
+    Failed,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Free {
+pub(crate) enum Free {
     Yes,
     /// Worth waiting for; in words.
     NotYet(String),
@@ -60,7 +83,7 @@ pub(super) enum Free {
 
 /// How far it is; part of a checkpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Making {
+pub(crate) struct Making {
     #[serde(default)]
     phase: Phase,
     #[serde(default)]
@@ -68,6 +91,9 @@ pub(super) struct Making {
     /// How many have come to nothing.
     #[serde(default)]
     failed: u32,
+    /// Of how many requests nobody knows what became.
+    #[serde(default)]
+    unknown: u32,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,25 +112,25 @@ enum Phase {
 
 /// What one run got to.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     There(Found),
     Later(Duration, Making),
 }
 
-pub(super) async fn make(
-    settings: &Settings,
+pub(crate) async fn make(
+    patience: &Patience,
     calls: &Calls<'_>,
     thing: &dyn Thing,
     making: Making,
 ) -> Result<Step, Error> {
     let word = thing.word();
     match making.phase.clone() {
-        Phase::Look => look(settings, calls, thing, making).await,
+        Phase::Look => look(patience, calls, thing, making).await,
         Phase::Watch { id } => {
-            watch(settings, calls, thing, making, &id).await.map_err(|error| naming(error, word, &id))
+            watch(patience, calls, thing, making, &id).await.map_err(|error| naming(error, word, &id))
         }
         Phase::Remove { id, why } => {
-            remove(settings, calls, thing, making, &id, why).await.map_err(|error| naming(error, word, &id))
+            remove(patience, calls, thing, making, &id, why).await.map_err(|error| naming(error, word, &id))
         }
     }
 }
@@ -118,14 +144,21 @@ fn naming(error: Error, word: &str, id: &str) -> Error {
 }
 
 impl Making {
+    /// Of one that is made already, as far as anybody knows.
+    pub(crate) fn of(id: String) -> Self {
+        Self { phase: Phase::Watch { id }, ..Self::default() }
+    }
+
+    /// Whether one came to nothing, and another was made.
+    pub(crate) fn was_again(&self) -> bool {
+        self.failed > 0
+    }
+
     /// The same phase after a pause.
-    fn again(self, settings: &Settings, calls: &Calls<'_>, what: &str) -> Result<Step, Error> {
-        match self.wait.on(settings, calls.ctx.now) {
+    fn again(self, patience: &Patience, calls: &Calls<'_>, what: &str) -> Result<Step, Error> {
+        match self.wait.on(patience, calls.ctx.now) {
             Some((wait, pause)) => Ok(Step::Later(pause, Self { wait, ..self })),
-            None => Err(Error::permanent(format!(
-                "{what}, and that for longer than {} s (cinder.longest_wait)",
-                settings.longest_wait.as_secs()
-            ))),
+            None => Err(patience.is_over(what)),
         }
     }
 
@@ -134,30 +167,35 @@ impl Making {
     }
 }
 
-async fn look(settings: &Settings, calls: &Calls<'_>, thing: &dyn Thing, making: Making) -> Result<Step, Error> {
+async fn look(patience: &Patience, calls: &Calls<'_>, thing: &dyn Thing, making: Making) -> Result<Step, Error> {
     let mut found = calls.ask(thing.named()).await?;
-    found.retain(|found| found.status != "deleting");
+    found.retain(|found| found.is != Is::Leaving);
     found.sort_by(|a, b| (&a.created, &a.id).cmp(&(&b.created, &b.id)));
     if let Some(first) = found.into_iter().next() {
-        return watch(settings, calls, thing, making, &first.id).await;
+        return watch(patience, calls, thing, making, &first.id).await;
     }
     match calls.ask(thing.is_free()).await? {
         Free::Yes => {}
-        Free::NotYet(why) => return making.again(settings, calls, &why),
+        Free::NotYet(why) => return making.again(patience, calls, &why),
         Free::Never(why) => return Err(Error::permanent(why)),
     }
     match calls.act(thing.make()).await? {
-        Ok(id) => Ok(making.then(Phase::Watch { id }, settings.pace.0)),
+        Ok(id) => Ok(making.then(Phase::Watch { id }, patience.pace.0)),
         // It may come to be though nobody told us: what is looked for next time is what was asked for now.
-        Err(error) if call::is_unknown(&error) => {
-            making.again(settings, calls, &format!("it can't be told whether there is a {}: {error}", thing.word()))
+        Err(error) if call::is_unknown(&error) && making.unknown < UNKNOWN => {
+            let making = Making { unknown: making.unknown + 1, ..making };
+            making.again(patience, calls, &format!("it can't be told whether there is a {}: {error}", thing.word()))
+        }
+        // Somebody else was faster.
+        Err(error) if error.status() == Some(StatusCode::CONFLICT) => {
+            making.again(patience, calls, &format!("there is no {} yet: {error}", thing.word()))
         }
         Err(error) => Err(call::error(error)),
     }
 }
 
 async fn watch(
-    settings: &Settings,
+    patience: &Patience,
     calls: &Calls<'_>,
     thing: &dyn Thing,
     making: Making,
@@ -165,59 +203,58 @@ async fn watch(
 ) -> Result<Step, Error> {
     let word = thing.word();
     let Some(found) = calls.find(thing.get(id)).await? else {
-        return failed(making, word, &format!("{word} {id} was deleted while it was made"), Phase::Look, settings);
+        return failed(making, thing, &thing.gone(id), patience);
     };
-    match found.status.as_str() {
-        "available" => match extra(calls, thing, id).await? {
+    match found.is {
+        Is::There => match extra(calls, thing, id).await? {
             None => Ok(Step::There(found)),
             Some(extra) => {
                 let making = Making { phase: Phase::Watch { id: id.to_owned() }, ..making };
-                making.again(settings, calls, &format!("{word} {extra} is one too many, and can't be removed yet"))
+                making.again(patience, calls, &format!("{word} {extra} is one too many, and can't be removed yet"))
             }
         },
-        // All that a thing passes through on its way.
-        "creating" | "downloading" | "backing-up" => {
+        Is::Coming => {
             let making = Making { phase: Phase::Watch { id: id.to_owned() }, ..making };
-            making.again(settings, calls, &format!("{word} {id} is still {}", found.status))
+            making.again(patience, calls, &format!("{word} {id} is still {}", found.status))
         }
-        "deleting" => {
-            failed(making, word, &format!("{word} {id} was deleted while it was made"), Phase::Look, settings)
-        }
-        status => {
-            let why = if found.why.is_empty() { "Cinder gives no reason" } else { &found.why };
-            let why = format!("{word} {id} ended in {status}: {why}");
+        Is::Leaving => failed(making, thing, &thing.gone(id), patience),
+        Is::Stuck | Is::Failed => {
+            let why = if found.why.is_empty() { &format!("{} gives no reason", thing.maker()) } else { &found.why };
+            let why = format!("{word} {id} ended in {}: {why}", found.status);
             Ok(making.then(Phase::Remove { id: id.to_owned(), why }, Duration::ZERO))
         }
     }
 }
 
 /// One has come to nothing, and is gone.
-fn failed(making: Making, word: &str, why: &str, phase: Phase, settings: &Settings) -> Result<Step, Error> {
+fn failed(making: Making, thing: &dyn Thing, why: &str, patience: &Patience) -> Result<Step, Error> {
     let failed = making.failed + 1;
     if failed >= TRIES {
-        return Err(Error::permanent(format!("Cinder made no {word} in {TRIES} tries; the last time: {why}")));
+        let (maker, word) = (thing.maker(), thing.word());
+        return Err(Error::permanent(format!("{maker} made no {word} in {TRIES} tries; the last time: {why}")));
     }
     tracing::warn!(failed, "{why}; it is tried again");
-    Ok(Making { failed, ..making }.then(phase, settings.pace.0))
+    Ok(Making { failed, ..making }.then(Phase::Look, patience.pace.0))
 }
 
 async fn remove(
-    settings: &Settings,
+    patience: &Patience,
     calls: &Calls<'_>,
     thing: &dyn Thing,
     making: Making,
     id: &str,
     why: String,
 ) -> Result<Step, Error> {
-    match calls.find(thing.get(id)).await?.map(|found| found.status).as_deref() {
-        None => failed(making, thing.word(), &why, Phase::Look, settings),
-        Some("error_deleting") => Err(Error::permanent(format!(
-            "{why}; and Cinder can't delete it (error_deleting): an administrator has to"
+    match calls.find(thing.get(id)).await?.map(|found| found.is) {
+        None => failed(making, thing, &why, patience),
+        Some(Is::Stuck) => Err(Error::permanent(format!(
+            "{why}; and {} can't delete it (error_deleting): an administrator has to",
+            thing.maker()
         ))),
-        Some("deleting") => making.again(settings, calls, &format!("{why}; it is still being deleted")),
+        Some(Is::Leaving) => making.again(patience, calls, &format!("{why}; it is still being deleted")),
         Some(_) => {
             calls.act(thing.delete(id)).await?.map_err(call::error)?;
-            making.again(settings, calls, &format!("{why}; it is still being deleted"))
+            making.again(patience, calls, &format!("{why}; it is still being deleted"))
         }
     }
 }
@@ -227,14 +264,14 @@ async fn remove(
 async fn extra(calls: &Calls<'_>, thing: &dyn Thing, kept: &str) -> Result<Option<String>, Error> {
     let mut left = None;
     for other in calls.ask(thing.named()).await? {
-        match other.status.as_str() {
+        match other.is {
             _ if other.id == kept => {}
-            "deleting" => {}
-            "available" | "error" => {
+            Is::Leaving => {}
+            Is::There | Is::Failed => {
                 tracing::warn!(kept, extra = other.id, "a {} too many is removed", thing.word());
                 calls.act(thing.delete(&other.id)).await?.map_err(call::error)?;
             }
-            _ => left = Some(other.id),
+            Is::Coming | Is::Stuck => left = Some(other.id),
         }
     }
     Ok(left)

@@ -1,26 +1,29 @@
-//! Cinder as one run of one step asks it, and its refusals as the step's errors.
+//! A cloud as one run of one step asks it, and its refusals as the step's errors.
 
 use std::future::Future;
 
-use stacksnap_openstack::cinder::{Cinder, Volume};
-use stacksnap_openstack::{Error as Cloud, StatusCode};
+use stacksnap_openstack::{Cinder, Error as Cloud, Glance, Nova, StatusCode};
 
 use crate::driver::{Ctx, Error};
 
 /// Cheap to make: a session keeps its token.
-pub(super) struct Calls<'a> {
-    pub(super) ctx: &'a Ctx,
-    pub(super) cinder: Cinder,
+pub(crate) struct Calls<'a> {
+    pub(crate) ctx: &'a Ctx,
+    pub(crate) cinder: Cinder,
+    pub(crate) nova: Nova,
+    pub(crate) glance: Glance,
 }
 
 impl<'a> Calls<'a> {
-    pub(super) async fn open(ctx: &'a Ctx) -> Result<Self, Error> {
+    pub(crate) async fn open(ctx: &'a Ctx) -> Result<Self, Error> {
         ctx.go_on()?;
-        Ok(Self { ctx, cinder: Cinder::new(ctx.cloud.session().await?) })
+        let session = ctx.cloud.session().await?;
+        let (cinder, nova) = (Cinder::new(session.clone()), Nova::new(session.clone()));
+        Ok(Self { ctx, cinder, nova, glance: Glance::new(session) })
     }
 
     /// A question. It is given up when the step must end.
-    pub(super) async fn ask<T>(&self, question: impl Future<Output = Result<T, Cloud>>) -> Result<T, Error> {
+    pub(crate) async fn ask<T>(&self, question: impl Future<Output = Result<T, Cloud>>) -> Result<T, Error> {
         tokio::select! {
             () = self.ctx.cancel.cancelled() => Err(Error::Cancelled),
             answer = question => answer.map_err(error),
@@ -28,7 +31,7 @@ impl<'a> Calls<'a> {
     }
 
     /// The same; `None`: there is no such thing (any more).
-    pub(super) async fn find<T>(&self, question: impl Future<Output = Result<T, Cloud>>) -> Result<Option<T>, Error> {
+    pub(crate) async fn find<T>(&self, question: impl Future<Output = Result<T, Cloud>>) -> Result<Option<T>, Error> {
         tokio::select! {
             () = self.ctx.cancel.cancelled() => Err(Error::Cancelled),
             answer = question => match answer {
@@ -41,27 +44,20 @@ impl<'a> Calls<'a> {
 
     /// Something that can't be taken back, and that must not be left half-way: it is begun only while the step is ours,
     /// and its answer is waited for.
-    pub(super) async fn act<T>(&self, deed: impl Future<Output = Result<T, Cloud>>) -> Result<Result<T, Cloud>, Error> {
+    pub(crate) async fn act<T>(&self, deed: impl Future<Output = Result<T, Cloud>>) -> Result<Result<T, Cloud>, Error> {
         self.ctx.go_on()?;
         Ok(deed.await)
     }
 
-    /// Where the volume is to be found: as the stack has it now, else as it was.
-    pub(super) fn volume_id(&self) -> Result<&str, Error> {
+    /// Where the resource is to be found: as the stack has it now, else as it was. `what`: a volume, in words.
+    pub(crate) fn physical_id(&self, what: &str) -> Result<&str, Error> {
         let now = self.ctx.current.as_ref().and_then(|current| current.external_id.as_deref());
-        now.or(self.ctx.resource.external_id.as_deref()).ok_or_else(|| Error::Gone("there is no volume yet".to_owned()))
-    }
-
-    /// The volume itself.
-    pub(super) async fn target(&self) -> Result<Volume, Error> {
-        let id = self.volume_id()?;
-        let found = self.find(self.cinder.volume(id)).await?;
-        found.ok_or_else(|| Error::Gone(format!("there is no volume {id} in this project of the cloud")))
+        now.or(self.ctx.resource.external_id.as_deref()).ok_or_else(|| Error::Gone(format!("there is no {what} yet")))
     }
 }
 
-/// What Cinder, or the way to it, says. Not for what is looked for and may be gone.
-pub(super) fn error(error: Cloud) -> Error {
+/// What a service, or the way to it, says. Not for what is looked for and may be gone.
+pub(crate) fn error(error: Cloud) -> Error {
     if error.is_transient() {
         return Error::Transient { reason: error.to_string(), after: error.after() };
     }
@@ -71,9 +67,16 @@ pub(super) fn error(error: Cloud) -> Error {
         }
         Some(StatusCode::FORBIDDEN) => "; the role by which this service acts may not do that",
         Some(StatusCode::PAYLOAD_TOO_LARGE) => "; the project's quota is full: remove something, or have it raised",
-        Some(StatusCode::NOT_ACCEPTABLE) => "; this Cinder is too old: 3.43 of its API is needed (Pike)",
-        _ if matches!(error, Cloud::NoEndpoint { .. }) => "; without the block storage service no volume is protected",
-        _ => "",
+        Some(StatusCode::NOT_ACCEPTABLE) => {
+            "; the service is too old: of Cinder's API 3.43 (Pike) is needed, and of Nova's 2.79 (Train)"
+        }
+        _ => match &error {
+            Cloud::NoEndpoint { service, .. } if service == "block-storage" => {
+                "; without the block storage service no volume is protected"
+            }
+            Cloud::NoEndpoint { .. } => "; without the compute and the image service no server is protected",
+            _ => "",
+        },
     };
     match error.is_gone() {
         true => Error::Gone(error.to_string()),
@@ -82,7 +85,7 @@ pub(super) fn error(error: Cloud) -> Error {
 }
 
 /// Whether it is not known what became of what was asked.
-pub(super) fn is_unknown(error: &Cloud) -> bool {
+pub(crate) fn is_unknown(error: &Cloud) -> bool {
     match error {
         Cloud::NoAnswer { sent, .. } => *sent,
         Cloud::Garbled { .. } => true,

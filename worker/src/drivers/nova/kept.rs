@@ -1,0 +1,73 @@
+//! What an artifact says of a server and of its image.
+
+use serde::{Deserialize, Serialize};
+use stacksnap_common::types::{Artifact, Consistency};
+use stacksnap_openstack::glance::Image;
+use stacksnap_openstack::nova::Server;
+
+use crate::driver::{Ctx, Error};
+
+/// The server when its image was begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Facts {
+    pub(super) server: String,
+    pub(super) name: String,
+    pub(super) flavor: String,
+}
+
+impl From<&Server> for Facts {
+    fn from(server: &Server) -> Self {
+        Self { server: server.id.clone(), name: server.name.clone(), flavor: server.flavor.original_name.clone() }
+    }
+}
+
+/// An artifact's `data`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    #[serde(flatten)]
+    pub(super) facts: Facts,
+    pub(super) image: String,
+    /// Of the image, bytes.
+    pub(super) size: u64,
+    /// `sha512:…`, as Glance says; none where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) hash: Option<String>,
+}
+
+impl Kept {
+    pub(super) fn new(facts: Facts, image: &Image) -> Self {
+        Self { facts, image: image.id.clone(), size: image.size.unwrap_or_default(), hash: image.hash() }
+    }
+
+    pub(super) fn of(artifact: &Artifact) -> Result<Self, Error> {
+        Self::deserialize(&artifact.data)
+            .map_err(|error| Error::Unreadable(format!("what was noted of the server can't be read: {error}")))
+    }
+
+    pub(super) fn artifact(
+        self,
+        ctx: &Ctx,
+        consistency: Consistency,
+        warnings: Vec<String>,
+    ) -> Result<Artifact, Error> {
+        Ok(Artifact {
+            resource: ctx.resource.name.clone(),
+            kind: ctx.resource.kind.clone(),
+            step: ctx.step,
+            fence: ctx.lease.fence(),
+            protected: true,
+            why: None,
+            consistency,
+            cut_at: None,
+            entry: None,
+            bytes: self.size,
+            bytes_added: 0,
+            files: 0,
+            digest: None,
+            warnings,
+            inline: false,
+            data: serde_json::to_value(&self)
+                .map_err(|error| Error::permanent(format!("the server's facts: {error}")))?,
+        })
+    }
+}

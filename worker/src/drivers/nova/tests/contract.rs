@@ -1,0 +1,75 @@
+//! The laws of every driver.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stacksnap_common::ids::{ProjectId, StepId};
+use stacksnap_common::types::{Artifact, Resource};
+use stacksnap_openstack::fake::nova::Ends;
+
+use super::lab::Lab;
+use crate::driver::{CloudSource, Driver, VaultSource};
+use crate::drivers::contract::{Subject, driver_contract};
+
+driver_contract!(Lab::start());
+
+#[async_trait]
+impl Subject for Lab {
+    fn driver(&self) -> Arc<dyn Driver> {
+        Lab::driver(self)
+    }
+
+    fn project(&self) -> ProjectId {
+        "demo-id".parse().unwrap()
+    }
+
+    fn resource(&self) -> Resource {
+        Lab::resource(self)
+    }
+
+    fn vault(&self) -> Arc<dyn VaultSource> {
+        self.shelf.vault()
+    }
+
+    fn cloud(&self) -> Arc<dyn CloudSource> {
+        self.source()
+    }
+
+    async fn is_under_way(&self) -> bool {
+        self.nova.look(&self.server, |server| server.task_state.is_some()) == Some(true)
+    }
+
+    fn reads_back(&self) -> bool {
+        false
+    }
+
+    async fn change(&self, round: u64) {
+        self.nova.write(&self.server, format!("round {round}").as_bytes());
+    }
+
+    async fn remove(&self) {
+        self.nova.lose_server(&self.server);
+    }
+
+    async fn state(&self) -> String {
+        self.nova.look(&self.server, |server| String::from_utf8_lossy(&server.content).into_owned()).unwrap_or_default()
+    }
+
+    async fn left_by(&self, step: StepId) -> Vec<String> {
+        let name = format!("stacksnap-{step}");
+        self.images().into_iter().filter(|image| image.name == name).map(|image| image.id).collect()
+    }
+
+    async fn break_reads(&self) {
+        self.nova.always(Ends::ImageDeleted, true);
+    }
+
+    async fn mend_reads(&self) {
+        self.nova.always(Ends::ImageDeleted, false);
+    }
+
+    async fn damage(&self, artifact: &Artifact) {
+        let image = artifact.data["image"].as_str().unwrap();
+        self.glance.change(image, |image| image.content[0] ^= 0xff);
+    }
+}

@@ -1,0 +1,6 @@
+//! The driver against the fake cloud.
+
+mod contract;
+mod faults;
+mod lab;
+mod servers;

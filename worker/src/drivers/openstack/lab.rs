@@ -1,0 +1,184 @@
+//! A cloud in the process, with what a driver's tests ask of it, and the worker's part in a few lines.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use stacksnap_common::ids::{OperationId, SnapshotId, StackId, StepId};
+use stacksnap_common::store::Millis;
+use stacksnap_common::types::{Artifact, Preview, Resource, Verdict};
+use stacksnap_openstack::{Credentials, Domain, Http, Scope, Session, User, fake, http};
+use tokio_util::sync::CancellationToken;
+
+use super::Patience;
+use crate::driver::{CloudSource, Ctx, Cut, Driver, Error, Outcome};
+use crate::drivers::contract::Shelf;
+use crate::lease::Lease;
+use crate::progress::Progress;
+
+/// Everything of one project, `demo`, of which `alice` is a member.
+pub(crate) struct Cloud {
+    pub(crate) keystone: fake::Keystone,
+    pub(crate) cinder: fake::Cinder,
+    pub(crate) glance: fake::Glance,
+    pub(crate) nova: fake::Nova,
+    pub(crate) shelf: Shelf,
+    pub(crate) may_move: bool,
+    session: Session,
+    stack: StackId,
+    snapshot: SnapshotId,
+}
+
+pub(crate) struct Given(Session);
+
+#[async_trait]
+impl CloudSource for Given {
+    async fn session(&self) -> Result<Session, Error> {
+        Ok(self.0.clone())
+    }
+}
+
+impl Cloud {
+    pub(crate) async fn start() -> Self {
+        let keystone = fake::Keystone::start().await;
+        let cinder = fake::Cinder::start(&keystone).await;
+        Self::with(keystone, cinder).await
+    }
+
+    pub(crate) async fn with(keystone: fake::Keystone, cinder: fake::Cinder) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let glance = fake::Glance::start(&keystone).await;
+        let nova = fake::Nova::start(&keystone, &cinder, &glance).await;
+        keystone.grant("alice", "demo", &["member"]);
+        let domain = Domain::Id("default".to_owned());
+        let credentials = Credentials::Password {
+            user: User::Name("alice".to_owned(), domain.clone()),
+            password: "secret-of-alice".into(),
+            scope: Scope::Project("demo".to_owned(), domain),
+        };
+        let http = http::Settings { answer: Duration::from_secs(20), ..http::Settings::default() };
+        let session = Session::new(Http::new(http).unwrap(), keystone.url(), credentials, Default::default()).unwrap();
+        let (stack, snapshot) = (StackId::random(), SnapshotId::random());
+        Self { keystone, cinder, glance, nova, shelf: Shelf::new(), may_move: true, session, stack, snapshot }
+    }
+
+    pub(crate) fn source(&self) -> Arc<dyn CloudSource> {
+        Arc::new(Given(self.session.clone()))
+    }
+
+    pub(crate) fn ctx(&self, step: StepId, resource: Resource) -> Ctx {
+        Ctx {
+            step,
+            project: "demo-id".parse().unwrap(),
+            stack: self.stack,
+            snapshot: Some(self.snapshot),
+            resource: Arc::new(resource),
+            current: None,
+            checkpoint: Value::Null,
+            volumes: None,
+            may_move: self.may_move,
+            progress: Progress::default(),
+            cancel: CancellationToken::new(),
+            lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),
+            vault: self.shelf.vault(),
+            cloud: self.source(),
+            now: Millis(1_000_000),
+        }
+    }
+}
+
+/// Quick about it.
+pub(crate) fn patience(key: &'static str) -> Patience {
+    let pace = (Duration::from_millis(10), Duration::from_millis(20));
+    Patience { pace, longest: Duration::from_secs(3600), ..Patience::new(key) }
+}
+
+pub(crate) fn resource(name: &str, kind: &str, id: &str) -> Resource {
+    Resource {
+        name: name.parse().unwrap(),
+        kind: kind.to_owned(),
+        external_id: Some(id.to_owned()),
+        properties: Default::default(),
+        depends_on: Vec::new(),
+        pool: Default::default(),
+        data: Value::Null,
+    }
+}
+
+pub(crate) fn step() -> StepId {
+    StepId { operation: OperationId::next(), stage: 3, index: 0 }
+}
+
+/// Cut and copy, by one step.
+pub(crate) async fn copy(driver: &dyn Driver, ctx: Ctx) -> Result<Artifact, Error> {
+    let cut = to_the_end(ctx.clone(), async |ctx| driver.cut(ctx).await).await?;
+    let Cut::Durable(value) = cut else {
+        return to_the_end(ctx, async |ctx| driver.copy(ctx, Cut::None).await).await;
+    };
+    to_the_end(ctx, async |ctx| driver.copy(ctx, Cut::Durable(value.clone())).await).await
+}
+
+pub(crate) async fn restore(driver: &dyn Driver, ctx: Ctx, artifact: &Artifact) -> Result<Preview, Error> {
+    to_the_end(ctx, async |ctx| driver.restore(ctx, artifact).await).await
+}
+
+pub(crate) async fn preview(driver: &dyn Driver, ctx: Ctx, artifact: &Artifact) -> Result<Preview, Error> {
+    to_the_end(ctx, async |ctx| driver.preview(ctx, artifact).await).await
+}
+
+pub(crate) async fn verify(driver: &dyn Driver, ctx: Ctx, artifact: &Artifact) -> Result<Verdict, Error> {
+    to_the_end(ctx, async |ctx| driver.verify(ctx, artifact).await).await
+}
+
+pub(crate) async fn discard(
+    driver: &dyn Driver,
+    ctx: Ctx,
+    made_by: StepId,
+    artifact: Option<&Artifact>,
+) -> Result<(), Error> {
+    to_the_end(ctx, async |ctx| driver.discard(ctx, made_by, artifact).await).await
+}
+
+/// The text of an error that is for good.
+pub(crate) fn permanent<T: std::fmt::Debug>(ended: Result<T, Error>) -> String {
+    match ended {
+        Err(Error::Permanent(why)) => why,
+        other => panic!("not an error for good: {other:?}"),
+    }
+}
+
+pub(crate) async fn until(holds: impl Fn() -> bool) {
+    for _ in 0..12_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never");
+}
+
+/// What is put off is run again, soon, with its checkpoint; a worker's own tries are made too.
+pub(crate) async fn to_the_end<T>(
+    mut ctx: Ctx,
+    mut run: impl AsyncFnMut(&Ctx) -> Result<Outcome<T>, Error>,
+) -> Result<T, Error> {
+    let until = Instant::now() + Duration::from_secs(120);
+    let mut attempts = 0;
+    loop {
+        assert!(Instant::now() < until, "put off for ever: {}", ctx.checkpoint);
+        match run(&ctx).await {
+            Ok(Outcome::Done(done)) => return Ok(done),
+            Ok(Outcome::Later { after, checkpoint }) => {
+                if checkpoint != ctx.checkpoint {
+                    attempts = 0;
+                }
+                ctx.checkpoint = checkpoint;
+                ctx.now = Millis(ctx.now.0 + after.as_millis() as u64);
+                tokio::time::sleep(after.min(Duration::from_millis(20))).await;
+            }
+            Err(Error::Transient { .. }) if attempts < 4 => attempts += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The driver against a fake Swift.
+
+mod contract;
+mod faults;
+mod lab;
+mod objects;
