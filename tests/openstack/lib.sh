@@ -14,7 +14,8 @@ for s in held: s.bind(('127.0.0.1', 0))
 print(*(s.getsockname()[1] for s in held))" "${1:-1}"
 }
 
-started_at() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '{print $20}'; }
+# Nothing of one that has ended and that nobody has asked for yet.
+started_at() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" {print $20}'; }
 
 alive() { # alive NAME
   local pid start

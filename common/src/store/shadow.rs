@@ -14,7 +14,7 @@ use super::begin::{Rank, event};
 use super::claim::millis;
 use super::keys::{self, Timer, count};
 use super::{Error, PATIENCE, Read, Request, Store, backend, decode, put, require_version};
-use crate::heat::{Begin, Captures, Grant, Guard, Hold, Holds, Mirror, OpenHold, Seen, Shadow, shown};
+use crate::heat::{Begin, Grant, Guard, Hold, Holds, Mirror, OpenHold, Seen, Shadow, shown};
 use crate::ids::{OperationId, ProjectId, SnapshotId, StackId};
 use crate::operation::SCHEMA;
 use crate::record::{Answer, ResourceShown, Shown, Stack, Status};
@@ -241,10 +241,6 @@ impl Store {
             let resource = stack.resources.iter().find(|resource| resource.name == *name);
             put(batch, keys::artifact(project, snapshot, name), artifact)?;
             let Some(action) = action else { continue };
-            if artifact.data["captures"] == Captures::Nothing.as_str() {
-                // It shows as what it is.
-                continue;
-            }
             for (status, rank) in [(Status::InProgress, Rank::ResourceStarts), (Status::Complete, Rank::ResourceEnds)] {
                 let told = event(now, rank, resource, Shown::new(action, status, "state changed"));
                 put(batch, keys::event(project, stack.id, told.id), &told)?;

@@ -1,6 +1,4 @@
 """What dies in the middle of a snapshot: Cinder's backup (row 3), Heat's engine and ours (row 7)."""
-import signal
-
 from subject import better, comes, until
 
 VOLUME = {'type': 'OS::Cinder::Volume', 'properties': {'size': 1}}
@@ -18,7 +16,7 @@ def begun(at, name):
 def a_backup_that_fails_is_taken_away(at):
     stack, volume, snapshot = begun(at, 'failing')
     # Cinder calls the backup that it was at a failed one.
-    at.cloud.daemon('cinder-backup', signal.SIGKILL)
+    at.cloud.kill('cinder-backup')
     at.cloud.up()
     stack.snapshot_ends(snapshot)
     stack.rests()

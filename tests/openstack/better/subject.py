@@ -97,9 +97,19 @@ class Cloud:
         up = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + '/up'
         subprocess.run([up, self.state, 'cinder', 'heat19', 'heat27'], check=True, stdout=subprocess.DEVNULL)
 
-    def daemon(self, name, what):
+    def kill(self, name):
+        """A daemon of the cloud, and all that it has started; waits until it has ended."""
         with open(f'{self.state}/run/{name}.pid') as it:
-            os.killpg(int(it.read().split()[0]), what)
+            pid = int(it.read().split()[0])
+        os.killpg(pid, signal.SIGKILL)
+
+        def ended():
+            try:
+                with open(f'/proc/{pid}/stat') as it:
+                    return it.read().rpartition(')')[2].split()[0] == 'Z'
+            except OSError:
+                return True
+        until(f'{name} has ended', ended)
 
 
 class Subject:
@@ -134,7 +144,7 @@ class Subject:
 
     def crash(self):
         """Heat's engine is gone with all it had in its hands, and we with it; both are started again."""
-        self.cloud.daemon('heat27-engine', signal.SIGKILL)
+        self.cloud.kill('heat27-engine')
         if self.ours:
             self.service.kill()
         self.cloud.up()
