@@ -12,7 +12,7 @@
 //! - `stream.rs`: bodies that are too large to be held, down and up.
 //! - `session.rs`: credentials turned into a token that is renewed in time, and calls that carry it.
 //! - `keystone.rs`: other people's tokens validated; trusts.
-//! - `heat.rs`: stacks, read and updated.
+//! - `heat/`: stacks, read and updated, and their snapshots.
 //! - `cinder/`: volumes, snapshots and backups. `nova/`: servers and what is attached to them. `glance/`: images.
 //! - `swift/`: containers and objects. `thing.rs`: whatever is one JSON object and has no data of its own.
 //! - `error.rs`: what went wrong, and whether trying again helps.

@@ -53,7 +53,14 @@ impl Work {
                     left += u32::from(!found.ok);
                     print(json!(found).to_string());
                 };
-                catalog::rebuild(&self.store, self.vaults()?, tell).await.map_err(failure)?;
+                let vaults = self.vaults()?;
+                // Whichever vault is there is the store's from now on.
+                let away = |error: &dyn std::fmt::Display| Failure::failed(error.to_string());
+                if let Some(id) = vaults.found().await.map_err(|error| away(&error))? {
+                    self.store.replace_vault(id).await.map_err(|error| away(&error))?;
+                    vaults.expect(id);
+                }
+                catalog::rebuild(&self.store, vaults, tell).await.map_err(failure)?;
                 match left {
                     0 => Ok(()),
                     _ => Err(Failure::failed(format!("{left} snapshots were left alone, see above"))),

@@ -14,7 +14,7 @@ use stacksnap_worker::drivers::nova::{self, Server};
 use stacksnap_worker::drivers::openstack::Patience;
 use stacksnap_worker::drivers::postgresql::Postgresql;
 use stacksnap_worker::drivers::postgresql::settings::Connections;
-use stacksnap_worker::drivers::remote::Stack;
+use stacksnap_worker::drivers::remote::{self, Stack};
 use stacksnap_worker::drivers::swift::Container;
 use stacksnap_worker::housekeeping;
 use stacksnap_worker::slots::Counts;
@@ -74,6 +74,9 @@ fn drivers(config: &Config) -> Registry {
         return drivers;
     }
     let patience = Patience { longest: config.nova.longest_wait, ..Patience::new("nova.longest_wait") };
+    let longest = config.openstack.longest_wait;
+    let there =
+        Stack::new(remote::Settings { patience: Patience { longest, ..Patience::new("openstack.longest_wait") } });
     let volume = Volume::new(cinder::Settings {
         mode: config.cinder.mode,
         full_every: config.cinder.full_every,
@@ -82,7 +85,7 @@ fn drivers(config: &Config) -> Registry {
     drivers
         .with(Arc::new(Configuration))
         .with(Arc::new(Container))
-        .with(Arc::new(Stack::default()))
+        .with(Arc::new(there))
         .with(Arc::new(Server::new(nova::Settings { patience })))
         .with(Arc::new(Image::new(patience)))
         .with(Arc::new(volume))

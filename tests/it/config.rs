@@ -1,7 +1,10 @@
 //! `config check` and `config default`, as an operator runs them.
 
 use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
+use stacksnap_common::testing::redis::RedisServer;
 use stacksnap_openstack::fake;
 
 use crate::support::cli::{command, ended, run};
@@ -34,6 +37,23 @@ fn what_is_named_is_tried_and_everything_wrong_is_said() {
     assert_eq!(wrong, ["auth", "directory_root /nowhere/root", "vault.master_key_file", "postgresql.main"], "{ran:?}");
     assert!(ran.stderr.contains("4 things are wrong"), "{ran:?}");
     assert!(!format!("{ran:?}").contains("s3cret"));
+}
+
+/// With a store elsewhere the master key is still kept there.
+#[tokio::test]
+async fn serve_makes_its_data_directory_beside_redis_too() {
+    let redis = RedisServer::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let mut serve = command(&["serve", "--data-dir", "new/data", "--listen", "127.0.0.1:0", "--redis", &redis.url()]);
+    let mut serve = serve.current_dir(&directory).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(120);
+    while !directory.path().join("new/data/master.key").exists() {
+        assert_eq!(serve.try_wait().unwrap(), None, "it ended");
+        assert!(Instant::now() < until, "there is no key");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    serve.kill().unwrap();
+    serve.wait().unwrap();
 }
 
 /// The service user logs in, and must be one who may ask about others' tokens.

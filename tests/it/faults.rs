@@ -49,8 +49,6 @@ fn a_full_vault_fails_a_snapshot_and_with_room_the_next_is_taken() {
     // Its disk is the vault's only with the marker that the service has made at its start.
     let marker = fs::read(vault.join("@stacksnap-vault")).unwrap();
     let Some(_small) = Mount::new("size=5m", &vault) else { return };
-    says(snapshot(&serve, "nowhere"), &["@stacksnap-vault is not in", "is its disk mounted?"]);
-    serve.client(&["snapshot", "delete", "web", "nowhere", "--yes", "--wait"]).exits(0);
     fs::write(vault.join("@stacksnap-vault"), marker).unwrap();
     says(snapshot(&serve, "one"), &["resources.tree", "the vault is full", "free or add space"]);
     let listed = serve.client(&["snapshot", "list", "web", "--json"]).exits(0).json();
@@ -65,6 +63,35 @@ fn a_full_vault_fails_a_snapshot_and_with_room_the_next_is_taken() {
     restore(&serve, "two").exits(0);
     assert_eq!(sample::compare(&was, &tree).unwrap(), []);
     serve.client(&["snapshot", "delete", "web", "one", "--yes", "--wait"]).exits(0);
+}
+
+/// A disk that is not mounted, and another one in its place: nothing goes there, until an operator says that it is the
+/// store's from now on.
+#[test]
+fn only_the_vault_that_the_snapshots_are_in_is_the_stores() {
+    let (mut serve, tree) = with_tree(None);
+    snapshot(&serve, "one").exits(0);
+    let vault = serve.data().join("vault");
+    let at_start = |serve: &mut Serve, change: &dyn Fn()| {
+        serve.stop();
+        change();
+        serve.resume();
+    };
+    at_start(&mut serve, &|| {
+        fs::rename(&vault, vault.with_file_name("away")).unwrap();
+        fs::create_dir(&vault).unwrap();
+    });
+    says(snapshot(&serve, "nowhere"), &["@stacksnap-vault is not in", "is its disk mounted?"]);
+    assert_eq!(fs::read_dir(&vault).unwrap().count(), 0, "nothing is made where the vault should be");
+    let id = "8f0f6ad1-0bd4-4d7d-9b8e-0a4f4d1d6f10\n";
+    at_start(&mut serve, &|| fs::write(vault.join("@stacksnap-vault"), id).unwrap());
+    says(restore(&serve, "one"), &["is another vault", "stacksnap catalog rebuild"]);
+
+    serve.operator(&["catalog", "rebuild"]).exits(0);
+    snapshot(&serve, "two").exits(0);
+    fs::write(tree.join("f3"), "damaged").unwrap();
+    restore(&serve, "two").exits(0);
+    assert_ne!(fs::read(tree.join("f3")).unwrap(), b"damaged");
 }
 
 #[test]

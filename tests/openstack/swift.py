@@ -4,32 +4,13 @@ Each check is one function with containers of its own. The last line says how ma
 """
 import hashlib
 import json
-import os
 import random
-import subprocess
-import sys
-import time
-import urllib.error
 import urllib.parse
-import urllib.request
 
-from keystoneauth1 import session
-from keystoneauth1.identity import v3
+from service import ask, cloud, completes, ended, restore, run, service, snapshot, stack, until
 
-BINARY, CONFIG, URL, STATE = sys.argv[1:]
-WAIT = 600  # seconds, for anything: two cores may have a lot to do
 KEPT = ('content-type', 'content-encoding', 'content-disposition', 'x-delete-at', 'x-object-manifest',
         'x-static-large-object', 'x-symlink-target', 'etag', 'content-length')
-
-
-def env(name):
-    with open(f'{STATE}/env') as lines:
-        return dict(line.strip().split('=', 1) for line in lines)[name]
-
-
-cloud = session.Session(auth=v3.Password(
-    auth_url=env('KEYSTONE'), username='demo', password=env('SECRET'), project_name='demo', user_domain_id='default',
-    project_domain_id='default'))
 
 
 def swift(method, container, name=None, data=None, headers=None, query='', good=True):
@@ -80,79 +61,8 @@ def times(container):
     return {one['name']: one['last_modified'] for one in listed(container)}
 
 
-def ask(method, path, body=None):
-    """Of stacksnap: the body, and the operation that it names."""
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(URL + path, data, {'Content-Type': 'application/json'}, method=method)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        text = answer.read().decode()
-        return json.loads(text) if text.startswith('{') else None, answer.headers.get('x-stacksnap-operation')
-
-
-def until(what, holds):
-    end = time.time() + WAIT
-    while time.time() < end:
-        found = holds()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f'never: {what}')
-
-
-def ended(operation):
-    def over():
-        found = ask('GET', f'/operations/{operation}')[0]['operation']
-        return found if found['state'] in ('complete', 'failed', 'cancelled') else None
-    return until(f'the end of {operation}', over)
-
-
-def completes(operation):
-    found = ended(operation)
-    assert found['state'] == 'complete', found
-    return found
-
-
-class Service:
-    """stacksnap, all in one process."""
-
-    def __init__(self):
-        self.process = None
-
-    def start(self):
-        log = open(os.path.dirname(CONFIG) + '/stacksnap.log', 'a')
-        self.process = subprocess.Popen([BINARY, 'serve', '--config', CONFIG], stderr=log, stdout=log)
-
-        def up():
-            try:
-                return ask('GET', '/stacks')
-            except (urllib.error.URLError, ConnectionError):
-                return None
-        until('stacksnap answers', up)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-
-service = Service()
-
-
-def stack(container):
-    template = {'heat_template_version': '2018-08-31',
-                'resources': {'files': {'type': 'OS::Swift::Container', 'external_id': container}}}
-    made, operation = ask('POST', '/stacks', {'stack_name': container, 'template': template})
-    completes(operation)
-    return f"/stacks/{container}/{made['stack']['id']}"
-
-
-def snapshot(of):
-    made, operation = ask('POST', f'{of}/snapshots', {})
-    completes(operation)
-    return f"{of}/snapshots/{made['id']}"
-
-
-def restore(of):
-    completes(ask('POST', f'{of}/restore', {'safety': False})[1])
+def of_container(name):
+    return stack(name, {'files': {'type': 'OS::Swift::Container', 'external_id': name}})
 
 
 def artifact(of):
@@ -202,7 +112,7 @@ def everything_comes_back_twice_and_what_was_as_it_should_be_is_not_touched():
     name = 'whole'
     filled(name)
     before, at, parts = shown(name), times(name), shown(name + '-parts')
-    it = stack(name)
+    it = of_container(name)
     made = snapshot(it)
     assert artifact(made)['consistency'] == 'crash', artifact(made)
     for round in (1, 2):
@@ -231,7 +141,7 @@ def a_container_that_was_deleted_is_made_again():
     name = 'gone'
     filled(name)
     before = shown(name)
-    it = stack(name)
+    it = of_container(name)
     made = snapshot(it)
     for container in (name, name + '-parts'):
         for one in listed(container):
@@ -252,7 +162,7 @@ def old_versions_and_quotas_are_out_of_the_way():
         put(name, 'two', b'22')
         swift('POST', name, headers={'X-Container-Meta-Quota-Bytes': '4'})
         before, old = shown(name), len(listed('old'))
-        it = stack(name)
+        it = of_container(name)
         made = snapshot(it)
         swift('POST', name, headers={'X-Container-Meta-Quota-Bytes': '100'})
         swift('DELETE', name, 'two')
@@ -268,7 +178,7 @@ def killed_in_the_middle_of_a_restore_it_is_finished():
     name = 'killed'
     filled(name)
     before = shown(name)
-    it = stack(name)
+    it = of_container(name)
     made = snapshot(it)
     for one in listed(name):
         swift('DELETE', name, one['name'])
@@ -285,7 +195,7 @@ def what_stands_in_the_way_is_told():
     name = 'told'
     swift('PUT', name)
     put(name, 'one', b'1')
-    it = stack(name)
+    it = of_container(name)
     made = snapshot(it)
     swift('DELETE', name, 'one')
     plan = completes(ask('POST', f'{made}/plan', {})[1])
@@ -303,15 +213,4 @@ CHECKS = [
     what_stands_in_the_way_is_told,
 ]
 
-service.start()
-failed = 0
-for check in CHECKS:
-    began = time.time()
-    try:
-        check()
-        print(f'ok     {check.__name__}, {time.time() - began:.0f} s', flush=True)
-    except Exception as error:
-        failed += 1
-        print(f'FAILED {check.__name__}: {error!r}', flush=True)
-service.kill()
-print(f'{len(CHECKS) - failed} passed, {failed} failed')
+run(CHECKS)

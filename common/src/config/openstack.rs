@@ -11,6 +11,9 @@ use super::postgresql::Projects;
 use super::value;
 use crate::types::VolumeMode;
 
+/// A cloud may have a lot to do.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Openstack {
@@ -29,6 +32,9 @@ pub struct Openstack {
     pub timeout: Duration,
     /// Requests to one service at the same time.
     pub at_once: u32,
+    /// The longest that another orchestration service may take for one thing; volumes and servers have their own.
+    #[serde(deserialize_with = "value::duration")]
+    pub longest_wait: Duration,
 }
 
 impl Default for Openstack {
@@ -41,6 +47,7 @@ impl Default for Openstack {
             act_as: ActAs::default(),
             timeout: Duration::from_secs(60),
             at_once: 32,
+            longest_wait: DAY,
         }
     }
 }
@@ -58,6 +65,7 @@ impl Openstack {
                 "openstack.timeout is not 1s to 5min",
             ),
             (!(1..=10_000).contains(&self.at_once), "openstack.at_once is not 1 to 10000"),
+            (self.longest_wait < Duration::from_secs(60), "openstack.longest_wait is shorter than 1min"),
         ];
         problems.into_iter().filter(|(wrong, _)| *wrong).map(|(_, text)| text).collect()
     }
@@ -77,7 +85,7 @@ pub struct Cinder {
 
 impl Default for Cinder {
     fn default() -> Self {
-        Self { mode: VolumeMode::default(), full_every: 7, longest_wait: Duration::from_secs(24 * 3600) }
+        Self { mode: VolumeMode::default(), full_every: 7, longest_wait: DAY }
     }
 }
 
@@ -102,7 +110,7 @@ pub struct Nova {
 
 impl Default for Nova {
     fn default() -> Self {
-        Self { longest_wait: Duration::from_secs(24 * 3600) }
+        Self { longest_wait: DAY }
     }
 }
 

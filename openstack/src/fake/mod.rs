@@ -1,6 +1,7 @@
 //! A cloud in the process, on free ports of 127.0.0.1, with state: what is made is there afterwards, who may not is
-//! refused. Each answer is what the real service gives (Keystone 22, Cinder 21, Glance 25 and Nova 26, asked over the
-//! wire), headers and texts with it. The services of one Keystone are one cloud: Nova attaches Cinder's volumes and makes
+//! refused. Answers are what the real services give, headers and texts with them: those of Keystone 22, Heat 27, Cinder 21
+//! and Swift 2.30 were asked over the wire; Nova's are from its source, Glance's and Neutron's from their API references. The
+//! services of one Keystone are one cloud: Nova attaches Cinder's volumes and makes
 //! Glance's images.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "for tests only")]

@@ -13,6 +13,9 @@ pub struct Snapshot {
     pub id: String,
     #[serde(default)]
     pub name: Option<String>,
+    /// What is, or was, done to it: `CREATE` or `DELETE`. Older Heats don't say.
+    #[serde(default)]
+    pub action: Option<String>,
     /// `IN_PROGRESS`, `COMPLETE` or `FAILED`.
     pub status: String,
     #[serde(default)]

@@ -11,4 +11,5 @@ mod pump;
 mod rebuild;
 mod requests;
 mod steps;
+mod vault;
 mod world;

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use stacksnap_common::types::{Artifact, VolumeMode};
 
 use super::Settings;
@@ -17,7 +17,7 @@ use super::things::{ABackup, ASnapshot, target};
 use crate::driver::{Cut, Error, Outcome};
 use crate::drivers::openstack::call::{self, Calls};
 use crate::drivers::openstack::make::{Making, Step, make};
-use crate::drivers::openstack::wait::Wait;
+use crate::drivers::openstack::wait::{Wait, later};
 
 /// A cut, and the checkpoint of one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ pub(super) async fn cut(settings: &Settings, calls: &Calls<'_>) -> Result<Outcom
         }
     };
     let thing = ASnapshot { ctx: calls.ctx, cinder: &calls.cinder, volume: &cutting.facts.volume };
-    match make(&settings.patience, calls, &thing, cutting.making.clone()).await? {
+    match make(&settings.patience, calls.ctx, &thing, cutting.making.clone()).await? {
         Step::There(found) => Ok(Outcome::Done(Cut::Durable(json!(Snapped { snapshot: Some(found.id), ..cutting })))),
         Step::Later(after, making) => later(after, &Snapped { making, ..cutting }),
     }
@@ -111,7 +111,7 @@ async fn back_up(settings: &Settings, calls: &Calls<'_>, copying: Copying) -> Re
         snapshot: copying.snapshot.as_deref(),
         incremental: copying.incremental,
     };
-    match make(&settings.patience, calls, &thing, copying.making.clone()).await? {
+    match make(&settings.patience, calls.ctx, &thing, copying.making.clone()).await? {
         Step::Later(after, making) => later(after, &Copying { making, ..copying }),
         Step::There(found) if copying.snapshot.is_some() => {
             later(Duration::ZERO, &Copying { backup: Some(found.id), ..copying })
@@ -152,10 +152,4 @@ async fn done(calls: &Calls<'_>, copying: Copying, warnings: Vec<String>) -> Res
     let kept = Kept { facts, backup, parent, snapshot };
     calls.ctx.progress.add_bytes(kept.bytes());
     Ok(Outcome::Done(kept.artifact(calls.ctx, warnings)?))
-}
-
-fn later<T>(after: Duration, checkpoint: &impl Serialize) -> Result<Outcome<T>, Error> {
-    let checkpoint: Value =
-        serde_json::to_value(checkpoint).map_err(|error| Error::permanent(format!("a checkpoint: {error}")))?;
-    Ok(Outcome::Later { after, checkpoint })
 }

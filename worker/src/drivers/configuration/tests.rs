@@ -1,84 +1,32 @@
 //! The driver against a fake Neutron. (The laws of drivers with data don't fit: nothing of this type is copied anywhere.)
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use async_trait::async_trait;
-use serde_json::{Value, json};
-use stacksnap_common::ids::{OperationId, SnapshotId, StackId, StepId};
-use stacksnap_common::store::Millis;
+use serde_json::json;
 use stacksnap_common::types::{Artifact, Preview, Resource};
-use stacksnap_openstack::{Credentials, Domain, Http, Scope, Session, User, fake, http};
-use tokio_util::sync::CancellationToken;
+use stacksnap_openstack::fake;
 
 use super::Configuration;
-use crate::driver::{CloudSource, Ctx, Cut, Driver, Error, Outcome};
-use crate::drivers::contract::Shelf;
-use crate::lease::Lease;
-use crate::progress::Progress;
+use crate::driver::{Ctx, Cut, Driver, Error, Outcome};
+use crate::drivers::openstack::lab::{self, Caller};
 
 const PROJECT: &str = "demo-id";
 
 struct Lab {
     neutron: fake::Neutron,
     _keystone: fake::Keystone,
-    session: Session,
-    shelf: Shelf,
-}
-
-struct Given(Session);
-
-#[async_trait]
-impl CloudSource for Given {
-    async fn session(&self) -> Result<Session, Error> {
-        Ok(self.0.clone())
-    }
+    caller: Caller,
 }
 
 impl Lab {
     async fn start() -> Self {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let keystone = fake::Keystone::start().await;
-        keystone.grant("alice", "demo", &["member"]);
         let neutron = fake::Neutron::start(&keystone).await;
-        let domain = Domain::Id("default".to_owned());
-        let credentials = Credentials::Password {
-            user: User::Name("alice".to_owned(), domain.clone()),
-            password: "secret-of-alice".into(),
-            scope: Scope::Project("demo".to_owned(), domain),
-        };
-        let http = http::Settings { answer: Duration::from_secs(20), ..http::Settings::default() };
-        let session = Session::new(Http::new(http).unwrap(), keystone.url(), credentials, Default::default()).unwrap();
-        Self { neutron, _keystone: keystone, session, shelf: Shelf::new() }
+        let caller = Caller::of(&keystone);
+        Self { neutron, _keystone: keystone, caller }
     }
 
     fn ctx(&self, kind: &str, id: Option<&str>) -> Ctx {
-        let resource = Resource {
-            name: "it".parse().unwrap(),
-            kind: kind.to_owned(),
-            external_id: id.map(str::to_owned),
-            properties: Default::default(),
-            depends_on: Vec::new(),
-            pool: Default::default(),
-            data: Value::Null,
-        };
-        Ctx {
-            step: StepId { operation: OperationId::next(), stage: 3, index: 0 },
-            project: PROJECT.parse().unwrap(),
-            stack: StackId::random(),
-            snapshot: Some(SnapshotId::random()),
-            resource: Arc::new(resource),
-            current: None,
-            checkpoint: Value::Null,
-            volumes: None,
-            may_move: true,
-            progress: Progress::default(),
-            cancel: CancellationToken::new(),
-            lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),
-            vault: self.shelf.vault(),
-            cloud: Arc::new(Given(self.session.clone())),
-            now: Millis(1_000_000),
-        }
+        let resource = Resource { external_id: id.map(str::to_owned), ..lab::resource("it", kind, "") };
+        self.caller.ctx(lab::step(), resource)
     }
 
     async fn copy(&self, kind: &str, id: &str) -> Artifact {

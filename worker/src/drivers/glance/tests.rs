@@ -28,7 +28,7 @@ async fn an_image_is_kept_as_a_reference_and_looked_for_at_a_restore() {
     cloud.glance.lose(&id);
     let blockers = lab::preview(&driver, ctx(&cloud), &artifact).await.unwrap().blockers;
     assert!(blockers[0].contains("only its id was kept: upload it anew"), "{blockers:?}");
-    cloud.may_move = false;
+    cloud.caller.may_move = false;
     assert!(permanent(lab::restore(&driver, ctx(&cloud), &artifact).await).contains("mark unhealthy"));
     assert!(!lab::verify(&driver, ctx(&cloud), &artifact).await.unwrap().ok);
     let gone = lab::copy(&driver, ctx(&cloud)).await;

@@ -4,10 +4,8 @@
 //! and until Nova takes orders for the server again. An image that comes to nothing after the cut is made again, of a later
 //! moment; the artifact says so.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use stacksnap_common::types::{Artifact, Consistency};
 
 use super::image::{AnImage, Until};
@@ -16,6 +14,7 @@ use super::{Settings, state};
 use crate::driver::{Cut, Error, Outcome};
 use crate::drivers::openstack::call::Calls;
 use crate::drivers::openstack::make::{Making, Step, make};
+use crate::drivers::openstack::wait::later;
 
 /// A cut, and the checkpoint of cut and copy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,7 +36,7 @@ pub(super) async fn cut(settings: &Settings, calls: &Calls<'_>) -> Result<Outcom
         }
     };
     let thing = image(calls, &facts, Until::Read);
-    match make(&settings.patience, calls, &thing, making).await? {
+    match make(&settings.patience, calls.ctx, &thing, making).await? {
         Step::There(found) => {
             let making = Making::of(found.id);
             Ok(Outcome::Done(Cut::Durable(json!(Imaging { facts, making }))))
@@ -64,7 +63,7 @@ pub(super) async fn copy(settings: &Settings, calls: &Calls<'_>, cut: Cut) -> Re
         .map_err(|error| Error::permanent(format!("what was noted of the cut can't be read: {error}")))?;
     let thing = image(calls, &facts, Until::Whole);
     let again = making.was_again();
-    let found = match make(&settings.patience, calls, &thing, making).await? {
+    let found = match make(&settings.patience, calls.ctx, &thing, making).await? {
         Step::There(found) => found,
         Step::Later(after, making) => return later(after, &Imaging { facts, making }),
     };
@@ -83,10 +82,4 @@ pub(super) async fn copy(settings: &Settings, calls: &Calls<'_>, cut: Cut) -> Re
 
 fn image<'a>(calls: &'a Calls<'_>, facts: &'a Facts, until: Until) -> AnImage<'a> {
     AnImage { ctx: calls.ctx, nova: &calls.nova, glance: &calls.glance, server: &facts.server, until }
-}
-
-fn later<T>(after: Duration, checkpoint: &impl Serialize) -> Result<Outcome<T>, Error> {
-    let checkpoint: Value =
-        serde_json::to_value(checkpoint).map_err(|error| Error::permanent(format!("a checkpoint: {error}")))?;
-    Ok(Outcome::Later { after, checkpoint })
 }

@@ -18,7 +18,7 @@ use super::{Settings, state};
 use crate::driver::{Error, Outcome};
 use crate::drivers::openstack::call::{self, Calls};
 use crate::drivers::openstack::make::Free;
-use crate::drivers::openstack::wait::Wait;
+use crate::drivers::openstack::wait::{Wait, later};
 
 /// What Nova calls a server that is being rebuilt.
 const REBUILDING: [&str; 3] = ["rebuilding", "rebuild_block_device_mapping", "rebuild_spawning"];
@@ -119,21 +119,15 @@ pub(super) fn gone(calls: &Calls<'_>, id: &str, kept: &Kept) -> String {
 
 impl Run<'_> {
     fn then(&self, phase: Phase, after: Duration) -> Result<Outcome<Preview>, Error> {
-        self.later(Restoring { phase, wait: Wait::default() }, after)
+        later(after, &Restoring { phase, wait: Wait::default() })
     }
 
     /// The same phase after a pause; `what` is going on, for whoever reads that it took too long.
     fn again(&self, what: &str) -> Result<Outcome<Preview>, Error> {
         match self.state.wait.on(&self.settings.patience, self.calls.ctx.now) {
-            Some((wait, pause)) => self.later(Restoring { wait, ..self.state.clone() }, pause),
+            Some((wait, pause)) => later(pause, &Restoring { wait, ..self.state.clone() }),
             None => Err(self.settings.patience.is_over(what)),
         }
-    }
-
-    fn later(&self, state: Restoring, after: Duration) -> Result<Outcome<Preview>, Error> {
-        let checkpoint =
-            serde_json::to_value(state).map_err(|error| Error::permanent(format!("a checkpoint: {error}")))?;
-        Ok(Outcome::Later { after, checkpoint })
     }
 
     async fn server(&self) -> Result<Server, Error> {

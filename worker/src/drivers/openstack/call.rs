@@ -1,4 +1,5 @@
-//! A cloud as one run of one step asks it, and its refusals as the step's errors.
+//! A cloud as one run of one step asks it, and its refusals as the step's errors. [`Calls`] has the services of a region that
+//! servers and volumes live on.
 
 use std::future::Future;
 
@@ -22,38 +23,58 @@ impl<'a> Calls<'a> {
         Ok(Self { ctx, cinder, nova, glance: Glance::new(session) })
     }
 
-    /// A question. It is given up when the step must end.
+    /// See [`ask`].
     pub(crate) async fn ask<T>(&self, question: impl Future<Output = Result<T, Cloud>>) -> Result<T, Error> {
-        tokio::select! {
-            () = self.ctx.cancel.cancelled() => Err(Error::Cancelled),
-            answer = question => answer.map_err(error),
-        }
+        ask(self.ctx, question).await
     }
 
-    /// The same; `None`: there is no such thing (any more).
+    /// See [`find`].
     pub(crate) async fn find<T>(&self, question: impl Future<Output = Result<T, Cloud>>) -> Result<Option<T>, Error> {
-        tokio::select! {
-            () = self.ctx.cancel.cancelled() => Err(Error::Cancelled),
-            answer = question => match answer {
-                Ok(found) => Ok(Some(found)),
-                Err(why) if why.is_gone() => Ok(None),
-                Err(why) => Err(error(why)),
-            },
-        }
+        find(self.ctx, question).await
     }
 
-    /// Something that can't be taken back, and that must not be left half-way: it is begun only while the step is ours,
-    /// and its answer is waited for.
+    /// See [`act`].
     pub(crate) async fn act<T>(&self, deed: impl Future<Output = Result<T, Cloud>>) -> Result<Result<T, Cloud>, Error> {
-        self.ctx.go_on()?;
-        Ok(deed.await)
+        act(self.ctx, deed).await
     }
 
-    /// Where the resource is to be found: as the stack has it now, else as it was. `what`: a volume, in words.
+    /// See [`physical_id`].
     pub(crate) fn physical_id(&self, what: &str) -> Result<&str, Error> {
-        let now = self.ctx.current.as_ref().and_then(|current| current.external_id.as_deref());
-        now.or(self.ctx.resource.external_id.as_deref()).ok_or_else(|| Error::Gone(format!("there is no {what} yet")))
+        physical_id(self.ctx, what)
     }
+}
+
+/// A question. It is given up when the step must end.
+pub(crate) async fn ask<T>(ctx: &Ctx, question: impl Future<Output = Result<T, Cloud>>) -> Result<T, Error> {
+    tokio::select! {
+        () = ctx.cancel.cancelled() => Err(Error::Cancelled),
+        answer = question => answer.map_err(error),
+    }
+}
+
+/// The same; `None`: there is no such thing (any more).
+pub(crate) async fn find<T>(ctx: &Ctx, question: impl Future<Output = Result<T, Cloud>>) -> Result<Option<T>, Error> {
+    tokio::select! {
+        () = ctx.cancel.cancelled() => Err(Error::Cancelled),
+        answer = question => match answer {
+            Ok(found) => Ok(Some(found)),
+            Err(why) if why.is_gone() => Ok(None),
+            Err(why) => Err(error(why)),
+        },
+    }
+}
+
+/// Something that can't be taken back, and that must not be left half-way: it is begun only while the step is ours, and
+/// its answer is waited for.
+pub(crate) async fn act<T>(ctx: &Ctx, deed: impl Future<Output = Result<T, Cloud>>) -> Result<Result<T, Cloud>, Error> {
+    ctx.go_on()?;
+    Ok(deed.await)
+}
+
+/// Where the resource is to be found: as the stack has it now, else as it was. `what`: a volume, in words.
+pub(crate) fn physical_id<'a>(ctx: &'a Ctx, what: &str) -> Result<&'a str, Error> {
+    let now = ctx.current.as_ref().and_then(|current| current.external_id.as_deref());
+    now.or(ctx.resource.external_id.as_deref()).ok_or_else(|| Error::Gone(format!("there is no {what} yet")))
 }
 
 /// What a service, or the way to it, says. Not for what is looked for and may be gone.
@@ -73,6 +94,9 @@ pub(crate) fn error(error: Cloud) -> Error {
         _ => match &error {
             Cloud::NoEndpoint { service, .. } if service == "block-storage" => {
                 "; without the block storage service no volume is protected"
+            }
+            Cloud::NoEndpoint { service, .. } if service == "orchestration" => {
+                "; the region is that of the property context.region_name"
             }
             Cloud::NoEndpoint { .. } => "; without the compute and the image service no server is protected",
             _ => "",

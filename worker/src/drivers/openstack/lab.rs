@@ -1,5 +1,6 @@
 //! A cloud in the process, with what a driver's tests ask of it, and the worker's part in a few lines.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,12 +18,8 @@ use crate::drivers::contract::Shelf;
 use crate::lease::Lease;
 use crate::progress::Progress;
 
-/// Everything of one project, `demo`, of which `alice` is a member.
-pub(crate) struct Cloud {
-    pub(crate) keystone: fake::Keystone,
-    pub(crate) cinder: fake::Cinder,
-    pub(crate) glance: fake::Glance,
-    pub(crate) nova: fake::Nova,
+/// `alice`, a member of the project `demo`, and the worker's part of what she asks for.
+pub(crate) struct Caller {
     pub(crate) shelf: Shelf,
     pub(crate) may_move: bool,
     session: Session,
@@ -30,7 +27,7 @@ pub(crate) struct Cloud {
     snapshot: SnapshotId,
 }
 
-pub(crate) struct Given(Session);
+struct Given(Session);
 
 #[async_trait]
 impl CloudSource for Given {
@@ -39,17 +36,9 @@ impl CloudSource for Given {
     }
 }
 
-impl Cloud {
-    pub(crate) async fn start() -> Self {
-        let keystone = fake::Keystone::start().await;
-        let cinder = fake::Cinder::start(&keystone).await;
-        Self::with(keystone, cinder).await
-    }
-
-    pub(crate) async fn with(keystone: fake::Keystone, cinder: fake::Cinder) -> Self {
+impl Caller {
+    pub(crate) fn of(keystone: &fake::Keystone) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let glance = fake::Glance::start(&keystone).await;
-        let nova = fake::Nova::start(&keystone, &cinder, &glance).await;
         keystone.grant("alice", "demo", &["member"]);
         let domain = Domain::Id("default".to_owned());
         let credentials = Credentials::Password {
@@ -60,7 +49,7 @@ impl Cloud {
         let http = http::Settings { answer: Duration::from_secs(20), ..http::Settings::default() };
         let session = Session::new(Http::new(http).unwrap(), keystone.url(), credentials, Default::default()).unwrap();
         let (stack, snapshot) = (StackId::random(), SnapshotId::random());
-        Self { keystone, cinder, glance, nova, shelf: Shelf::new(), may_move: true, session, stack, snapshot }
+        Self { shelf: Shelf::new(), may_move: true, session, stack, snapshot }
     }
 
     pub(crate) fn source(&self) -> Arc<dyn CloudSource> {
@@ -85,6 +74,37 @@ impl Cloud {
             cloud: self.source(),
             now: Millis(1_000_000),
         }
+    }
+}
+
+/// The services of a region that servers and volumes live on.
+pub(crate) struct Cloud {
+    pub(crate) keystone: fake::Keystone,
+    pub(crate) cinder: fake::Cinder,
+    pub(crate) glance: fake::Glance,
+    pub(crate) nova: fake::Nova,
+    pub(crate) caller: Caller,
+}
+
+impl Deref for Cloud {
+    type Target = Caller;
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl Cloud {
+    pub(crate) async fn start() -> Self {
+        let keystone = fake::Keystone::start().await;
+        let cinder = fake::Cinder::start(&keystone).await;
+        Self::with(keystone, cinder).await
+    }
+
+    pub(crate) async fn with(keystone: fake::Keystone, cinder: fake::Cinder) -> Self {
+        let glance = fake::Glance::start(&keystone).await;
+        let nova = fake::Nova::start(&keystone, &cinder, &glance).await;
+        let caller = Caller::of(&keystone);
+        Self { keystone, cinder, glance, nova, caller }
     }
 }
 

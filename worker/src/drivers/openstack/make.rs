@@ -12,9 +12,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use stacksnap_openstack::{Error as Cloud, StatusCode};
 
-use super::call::{self, Calls};
+use super::call;
 use super::wait::{Patience, Wait};
-use crate::driver::Error;
+use crate::driver::{Ctx, Error};
 
 /// How often one is made before the step fails.
 const TRIES: u32 = 3;
@@ -61,7 +61,7 @@ pub(crate) struct Found {
     pub(crate) why: String,
 }
 
-/// How far something is, whatever its service calls that.
+/// How far something is, whatever its service ctx that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Is {
     There,
@@ -117,20 +117,13 @@ pub(crate) enum Step {
     Later(Duration, Making),
 }
 
-pub(crate) async fn make(
-    patience: &Patience,
-    calls: &Calls<'_>,
-    thing: &dyn Thing,
-    making: Making,
-) -> Result<Step, Error> {
+pub(crate) async fn make(patience: &Patience, ctx: &Ctx, thing: &dyn Thing, making: Making) -> Result<Step, Error> {
     let word = thing.word();
     match making.phase.clone() {
-        Phase::Look => look(patience, calls, thing, making).await,
-        Phase::Watch { id } => {
-            watch(patience, calls, thing, making, &id).await.map_err(|error| naming(error, word, &id))
-        }
+        Phase::Look => look(patience, ctx, thing, making).await,
+        Phase::Watch { id } => watch(patience, ctx, thing, making, &id).await.map_err(|error| naming(error, word, &id)),
         Phase::Remove { id, why } => {
-            remove(patience, calls, thing, making, &id, why).await.map_err(|error| naming(error, word, &id))
+            remove(patience, ctx, thing, making, &id, why).await.map_err(|error| naming(error, word, &id))
         }
     }
 }
@@ -155,8 +148,8 @@ impl Making {
     }
 
     /// The same phase after a pause.
-    fn again(self, patience: &Patience, calls: &Calls<'_>, what: &str) -> Result<Step, Error> {
-        match self.wait.on(patience, calls.ctx.now) {
+    fn again(self, patience: &Patience, ctx: &Ctx, what: &str) -> Result<Step, Error> {
+        match self.wait.on(patience, ctx.now) {
             Some((wait, pause)) => Ok(Step::Later(pause, Self { wait, ..self })),
             None => Err(patience.is_over(what)),
         }
@@ -167,55 +160,49 @@ impl Making {
     }
 }
 
-async fn look(patience: &Patience, calls: &Calls<'_>, thing: &dyn Thing, making: Making) -> Result<Step, Error> {
-    let mut found = calls.ask(thing.named()).await?;
+async fn look(patience: &Patience, ctx: &Ctx, thing: &dyn Thing, making: Making) -> Result<Step, Error> {
+    let mut found = call::ask(ctx, thing.named()).await?;
     found.retain(|found| found.is != Is::Leaving);
     found.sort_by(|a, b| (&a.created, &a.id).cmp(&(&b.created, &b.id)));
     if let Some(first) = found.into_iter().next() {
-        return watch(patience, calls, thing, making, &first.id).await;
+        return watch(patience, ctx, thing, making, &first.id).await;
     }
-    match calls.ask(thing.is_free()).await? {
+    match call::ask(ctx, thing.is_free()).await? {
         Free::Yes => {}
-        Free::NotYet(why) => return making.again(patience, calls, &why),
+        Free::NotYet(why) => return making.again(patience, ctx, &why),
         Free::Never(why) => return Err(Error::permanent(why)),
     }
-    match calls.act(thing.make()).await? {
+    match call::act(ctx, thing.make()).await? {
         Ok(id) => Ok(making.then(Phase::Watch { id }, patience.pace.0)),
         // It may come to be though nobody told us: what is looked for next time is what was asked for now.
         Err(error) if call::is_unknown(&error) && making.unknown < UNKNOWN => {
             let making = Making { unknown: making.unknown + 1, ..making };
-            making.again(patience, calls, &format!("it can't be told whether there is a {}: {error}", thing.word()))
+            making.again(patience, ctx, &format!("it can't be told whether there is a {}: {error}", thing.word()))
         }
         // Somebody else was faster.
         Err(error) if error.status() == Some(StatusCode::CONFLICT) => {
-            making.again(patience, calls, &format!("there is no {} yet: {error}", thing.word()))
+            making.again(patience, ctx, &format!("there is no {} yet: {error}", thing.word()))
         }
         Err(error) => Err(call::error(error)),
     }
 }
 
-async fn watch(
-    patience: &Patience,
-    calls: &Calls<'_>,
-    thing: &dyn Thing,
-    making: Making,
-    id: &str,
-) -> Result<Step, Error> {
+async fn watch(patience: &Patience, ctx: &Ctx, thing: &dyn Thing, making: Making, id: &str) -> Result<Step, Error> {
     let word = thing.word();
-    let Some(found) = calls.find(thing.get(id)).await? else {
+    let Some(found) = call::find(ctx, thing.get(id)).await? else {
         return failed(making, thing, &thing.gone(id), patience);
     };
     match found.is {
-        Is::There => match extra(calls, thing, id).await? {
+        Is::There => match extra(ctx, thing, id).await? {
             None => Ok(Step::There(found)),
             Some(extra) => {
                 let making = Making { phase: Phase::Watch { id: id.to_owned() }, ..making };
-                making.again(patience, calls, &format!("{word} {extra} is one too many, and can't be removed yet"))
+                making.again(patience, ctx, &format!("{word} {extra} is one too many, and can't be removed yet"))
             }
         },
         Is::Coming => {
             let making = Making { phase: Phase::Watch { id: id.to_owned() }, ..making };
-            making.again(patience, calls, &format!("{word} {id} is still {}", found.status))
+            making.again(patience, ctx, &format!("{word} {id} is still {}", found.status))
         }
         Is::Leaving => failed(making, thing, &thing.gone(id), patience),
         Is::Stuck | Is::Failed => {
@@ -239,37 +226,37 @@ fn failed(making: Making, thing: &dyn Thing, why: &str, patience: &Patience) -> 
 
 async fn remove(
     patience: &Patience,
-    calls: &Calls<'_>,
+    ctx: &Ctx,
     thing: &dyn Thing,
     making: Making,
     id: &str,
     why: String,
 ) -> Result<Step, Error> {
-    match calls.find(thing.get(id)).await?.map(|found| found.is) {
+    match call::find(ctx, thing.get(id)).await?.map(|found| found.is) {
         None => failed(making, thing, &why, patience),
         Some(Is::Stuck) => Err(Error::permanent(format!(
             "{why}; and {} can't delete it (error_deleting): an administrator has to",
             thing.maker()
         ))),
-        Some(Is::Leaving) => making.again(patience, calls, &format!("{why}; it is still being deleted")),
+        Some(Is::Leaving) => making.again(patience, ctx, &format!("{why}; it is still being deleted")),
         Some(_) => {
-            calls.act(thing.delete(id)).await?.map_err(call::error)?;
-            making.again(patience, calls, &format!("{why}; it is still being deleted"))
+            call::act(ctx, thing.delete(id)).await?.map_err(call::error)?;
+            making.again(patience, ctx, &format!("{why}; it is still being deleted"))
         }
     }
 }
 
 /// Removes whatever a second self made beside the one that counts: the younger is never what the older is built on. One
 /// that can't be removed yet is returned.
-async fn extra(calls: &Calls<'_>, thing: &dyn Thing, kept: &str) -> Result<Option<String>, Error> {
+async fn extra(ctx: &Ctx, thing: &dyn Thing, kept: &str) -> Result<Option<String>, Error> {
     let mut left = None;
-    for other in calls.ask(thing.named()).await? {
+    for other in call::ask(ctx, thing.named()).await? {
         match other.is {
             _ if other.id == kept => {}
             Is::Leaving => {}
             Is::There | Is::Failed => {
                 tracing::warn!(kept, extra = other.id, "a {} too many is removed", thing.word());
-                calls.act(thing.delete(&other.id)).await?.map_err(call::error)?;
+                call::act(ctx, thing.delete(&other.id)).await?.map_err(call::error)?;
             }
             Is::Coming | Is::Stuck => left = Some(other.id),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use stacksnap_common::store::Millis;
 
-use crate::driver::Error;
+use crate::driver::{Error, Outcome};
 
 /// How patiently something is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,13 @@ impl Patience {
     pub(crate) fn is_over(&self, what: &str) -> Error {
         Error::permanent(format!("{what}, and that for longer than {} s ({})", self.longest.as_secs(), self.key))
     }
+}
+
+/// The step is put off: it is run again with this.
+pub(crate) fn later<T>(after: Duration, checkpoint: &impl Serialize) -> Result<Outcome<T>, Error> {
+    let checkpoint =
+        serde_json::to_value(checkpoint).map_err(|error| Error::permanent(format!("a checkpoint: {error}")))?;
+    Ok(Outcome::Later { after, checkpoint })
 }
 
 /// Looks at each pace.

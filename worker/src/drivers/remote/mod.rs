@@ -2,8 +2,8 @@
 //! resource of this one. Its snapshots are that service's own: it is told to make, to restore and to delete them, and each
 //! wait for it is a timer.
 //!
-//! - `there.rs`: the stack over there, and that service's refusals as a step's errors.
-//! - `copy.rs`: a snapshot is made once. `restore.rs`: the stack is made what it was. `discard.rs`: the snapshot goes.
+//! - `there.rs`: the stack over there, and a snapshot of it as something that is made once.
+//! - `copy.rs`: the snapshot. `restore.rs`: the stack is made what it was. `discard.rs`: the snapshot goes.
 //!
 //! **Where**: the catalogue's orchestration, in the region that the property `context` names, and in the name of whoever
 //! asked; credentials kept in a secret store (`context.credential_secret_id`) are not supported.
@@ -24,16 +24,15 @@ mod restore;
 mod tests;
 mod there;
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use stacksnap_common::ids::StepId;
-use stacksnap_common::store::Millis;
 use stacksnap_common::types::{Artifact, Consistency, Preview, Verdict};
 
 use crate::driver::{Checked, Ctx, Cut, Describe, Driver, Error, Outcome};
+use crate::drivers::openstack::Patience;
+use crate::drivers::openstack::call::find;
 use there::There;
 
 const TYPE: &str = "OS::Heat::Stack";
@@ -41,15 +40,12 @@ const TYPE: &str = "OS::Heat::Stack";
 /// How patiently that service is waited for.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// The longest that it may take for one thing.
-    pub longest_wait: Duration,
-    /// Between two looks: at first, and at most.
-    pub pace: (Duration, Duration),
+    pub patience: Patience,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { longest_wait: Duration::from_secs(24 * 3600), pace: (Duration::from_secs(1), Duration::from_secs(30)) }
+        Self { patience: Patience::new("openstack.longest_wait") }
     }
 }
 
@@ -77,38 +73,6 @@ impl Kept {
         Self::deserialize(&artifact.data)
             .map_err(|error| Error::Unreadable(format!("what was noted of the stack can't be read: {error}")))
     }
-}
-
-/// What is made over there for a step is named so.
-fn name(step: StepId) -> String {
-    format!("stacksnap-{step}")
-}
-
-/// Since when something is waited for, and how often it was looked at; part of every checkpoint.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Wait {
-    since: Option<u64>,
-    looks: u32,
-}
-
-impl Wait {
-    /// The next look and the pause before it; or that it has taken too long.
-    fn on(self, settings: &Settings, now: Millis, what: &str) -> Result<(Self, Duration), Error> {
-        let since = self.since.unwrap_or(now.0);
-        if Duration::from_millis(now.0.saturating_sub(since)) > settings.longest_wait {
-            let seconds = settings.longest_wait.as_secs();
-            return Err(Error::permanent(format!("{what}, and that for longer than {seconds} s")));
-        }
-        let (first, longest) = settings.pace;
-        let pause = first.saturating_mul(1 + self.looks / 5).min(longest);
-        Ok((Self { since: Some(since), looks: self.looks + 1 }, pause))
-    }
-}
-
-fn later<T>(after: Duration, checkpoint: &impl Serialize) -> Result<Outcome<T>, Error> {
-    let checkpoint =
-        serde_json::to_value(checkpoint).map_err(|error| Error::permanent(format!("a checkpoint: {error}")))?;
-    Ok(Outcome::Later { after, checkpoint })
 }
 
 #[async_trait]
@@ -152,7 +116,7 @@ impl Driver for Stack {
     /// Asks whether the snapshot is there and well; what is in it can be read only by a restore.
     async fn verify(&self, ctx: &Ctx, artifact: &Artifact) -> Result<Outcome<Verdict>, Error> {
         let (there, kept) = (There::open(ctx).await?, Kept::of(artifact)?);
-        let found = there.find(there.heat.snapshot(&kept.stack_name, &kept.stack, &kept.snapshot)).await?;
+        let found = find(ctx, there.heat.snapshot(&kept.stack_name, &kept.stack, &kept.snapshot)).await?;
         let problem = match found {
             None => Some(format!("snapshot {} is not there any more", kept.snapshot)),
             Some(found) if found.status != "COMPLETE" => Some(format!("snapshot {} is {}", found.id, found.status)),

@@ -13,8 +13,10 @@ use stacksnap_openstack::StatusCode;
 use stacksnap_openstack::heat::Stack;
 
 use super::there::{self, There};
-use super::{Kept, Settings, Wait, later};
+use super::{Kept, Settings};
 use crate::driver::{Error, Outcome};
+use crate::drivers::openstack::call::{self, act, ask, find};
+use crate::drivers::openstack::wait::{Wait, later};
 
 /// How far it is; the checkpoint.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -48,7 +50,7 @@ struct Run<'a> {
 
 pub(super) async fn preview(there: &There<'_>, kept: &Kept) -> Result<Preview, Error> {
     let mut preview = Preview::default();
-    match there.ask(there.heat.find_stack(&kept.stack)).await? {
+    match ask(there.ctx, there.heat.find_stack(&kept.stack)).await? {
         None => preview.blockers.push(gone(kept)),
         Some(stack) => {
             preview.overwrites = 1;
@@ -65,7 +67,7 @@ pub(super) async fn restore(settings: &Settings, there: &There<'_>, kept: &Kept)
     let state = Restoring::deserialize(&there.ctx.checkpoint).unwrap_or_default();
     there.ctx.progress.expect(0, 1);
     let run = Run { settings, there, kept, state };
-    let found = there.ask(there.heat.find_stack(&kept.stack)).await?;
+    let found = ask(there.ctx, there.heat.find_stack(&kept.stack)).await?;
     let stack = found.ok_or_else(|| Error::permanent(gone(kept)))?;
     match run.state.phase.clone() {
         Phase::Begin => run.begin(&stack).await,
@@ -81,7 +83,7 @@ fn gone(kept: &Kept) -> String {
 /// Why the snapshot can't be restored from.
 async fn unfit(there: &There<'_>, kept: &Kept) -> Result<Option<String>, Error> {
     let id = &kept.snapshot;
-    Ok(match there.find(there.heat.snapshot(&kept.stack_name, &kept.stack, id)).await? {
+    Ok(match find(there.ctx, there.heat.snapshot(&kept.stack_name, &kept.stack, id)).await? {
         None => Some(format!("snapshot {id} is not there any more: somebody else removed it")),
         Some(found) if found.status != "COMPLETE" => Some(format!("snapshot {id} is {}", found.status)),
         Some(_) => None,
@@ -111,13 +113,13 @@ impl Run<'_> {
             }
         }
         let sent = self.there.heat.restore_snapshot(&stack.stack_name, &stack.id, &self.kept.snapshot);
-        match self.there.act(sent).await? {
+        match act(self.there.ctx, sent).await? {
             Ok(()) => self.watched(before),
             Err(error) if error.status() == Some(StatusCode::CONFLICT) => self.again(&error.to_string()),
-            Err(error) if there::is_unknown(&error) => {
+            Err(error) if call::is_unknown(&error) => {
                 self.again(&format!("it can't be told what became of the restore: {error}"))
             }
-            Err(error) => Err(there::error(error)),
+            Err(error) => Err(call::error(error)),
         }
     }
 
@@ -147,16 +149,18 @@ impl Run<'_> {
     }
 
     async fn newest(&self, stack: &Stack) -> Result<Option<String>, Error> {
-        let event = self.there.ask(self.there.heat.newest_event(&stack.stack_name, &stack.id)).await?;
+        let event = ask(self.there.ctx, self.there.heat.newest_event(&stack.stack_name, &stack.id)).await?;
         Ok(event.map(|event| event.id))
     }
 
     fn watched(&self, before: Option<String>) -> Result<Outcome<Preview>, Error> {
-        later(self.settings.pace.0, &Restoring { phase: Phase::Watch { before }, wait: Wait::default() })
+        later(self.settings.patience.pace.0, &Restoring { phase: Phase::Watch { before }, wait: Wait::default() })
     }
 
     fn again(&self, what: &str) -> Result<Outcome<Preview>, Error> {
-        let (wait, pause) = self.state.wait.on(self.settings, self.there.ctx.now, what)?;
-        later(pause, &Restoring { wait, ..self.state.clone() })
+        match self.state.wait.on(&self.settings.patience, self.there.ctx.now) {
+            Some((wait, pause)) => later(pause, &Restoring { wait, ..self.state.clone() }),
+            None => Err(self.settings.patience.is_over(what)),
+        }
     }
 }

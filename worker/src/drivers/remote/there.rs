@@ -1,13 +1,15 @@
-//! The other service as one run of one step asks it.
+//! The other service as one run of one step asks it, and a snapshot there as something that is made once.
 
-use std::future::Future;
-
+use async_trait::async_trait;
 use serde_json::Value;
 use stacksnap_openstack::heat::{Heat, Snapshot, Stack};
 use stacksnap_openstack::{Error as Cloud, StatusCode};
 
 use super::TYPE;
 use crate::driver::{Ctx, Error};
+use crate::drivers::openstack::call::{self, ask, physical_id};
+use crate::drivers::openstack::make::{Found, Free, Is, Thing};
+use crate::drivers::openstack::marks;
 
 pub(super) struct There<'a> {
     pub(super) ctx: &'a Ctx,
@@ -28,52 +30,14 @@ impl<'a> There<'a> {
         if let Some(region) = context["region_name"].as_str() {
             session = session.in_region(region);
         }
-        let url = session.endpoint("orchestration").await.map_err(error)?;
+        let url = session.endpoint("orchestration").await.map_err(call::error)?;
         Ok(Self { ctx, heat: Heat::of_project(session, url) })
     }
 
-    /// A question. It is given up when the step must end.
-    pub(super) async fn ask<T>(&self, question: impl Future<Output = Result<T, Cloud>>) -> Result<T, Error> {
-        tokio::select! {
-            () = self.ctx.cancel.cancelled() => Err(Error::Cancelled),
-            answer = question => answer.map_err(error),
-        }
-    }
-
-    /// The same; `None`: there is no such thing (any more).
-    pub(super) async fn find<T>(&self, question: impl Future<Output = Result<T, Cloud>>) -> Result<Option<T>, Error> {
-        tokio::select! {
-            () = self.ctx.cancel.cancelled() => Err(Error::Cancelled),
-            answer = question => match answer {
-                Ok(found) => Ok(Some(found)),
-                Err(why) if why.is_gone() => Ok(None),
-                Err(why) => Err(error(why)),
-            },
-        }
-    }
-
-    /// What can't be taken back: begun only while the step is ours, and its answer is waited for.
-    pub(super) async fn act<T>(&self, deed: impl Future<Output = Result<T, Cloud>>) -> Result<Result<T, Cloud>, Error> {
-        self.ctx.go_on()?;
-        Ok(deed.await)
-    }
-
-    pub(super) fn id(&self) -> Result<&str, Error> {
-        self.ctx.resource.external_id.as_deref().ok_or_else(|| Error::Gone("there is no stack yet".to_owned()))
-    }
-
     pub(super) async fn stack(&self) -> Result<Stack, Error> {
-        let id = self.id()?;
-        let found = self.ask(self.heat.find_stack(id)).await?;
+        let id = physical_id(self.ctx, "stack")?;
+        let found = ask(self.ctx, self.heat.find_stack(id)).await?;
         found.ok_or_else(|| Error::Gone(format!("there is no stack {id} in this project of that service")))
-    }
-
-    /// Those of `name`, the oldest first.
-    pub(super) async fn named(&self, stack: &Stack, name: &str) -> Result<Vec<Snapshot>, Error> {
-        let mut found = self.ask(self.heat.snapshots(&stack.stack_name, &stack.id)).await?;
-        found.retain(|snapshot| snapshot.name.as_deref() == Some(name));
-        found.sort_by(|a, b| (&a.creation_time, &a.id).cmp(&(&b.creation_time, &b.id)));
-        Ok(found)
     }
 }
 
@@ -83,29 +47,81 @@ pub(super) fn busy(stack: &Stack) -> Option<String> {
     status.ends_with("_IN_PROGRESS").then(|| format!("stack {} is {status} there", stack.stack_name))
 }
 
-/// What that service, or the way to it, says.
-pub(super) fn error(error: Cloud) -> Error {
-    if error.is_transient() {
-        return Error::Transient { reason: error.to_string(), after: error.after() };
-    }
-    let hint = match error.status() {
-        Some(StatusCode::UNAUTHORIZED) => "; the right to act was taken back. Ask again with a new token",
-        Some(StatusCode::FORBIDDEN) => "; the role by which this service acts may not do that there",
-        _ if matches!(error, Cloud::NoEndpoint { .. }) => "; see the property context.region_name",
-        _ => "",
-    };
-    match error.is_gone() {
-        true => Error::Gone(error.to_string()),
-        false => Error::permanent(format!("{error}{hint}")),
+/// A snapshot over there.
+pub(super) struct ASnapshot<'a> {
+    pub(super) there: &'a There<'a>,
+    pub(super) stack: &'a Stack,
+    /// `stacksnap-` and the step that it is of.
+    pub(super) name: String,
+}
+
+impl ASnapshot<'_> {
+    pub(super) async fn all(&self) -> Result<Vec<Snapshot>, Cloud> {
+        let mut found = self.there.heat.snapshots(&self.stack.stack_name, &self.stack.id).await?;
+        found.retain(|snapshot| snapshot.name.as_deref() == Some(&self.name));
+        Ok(found)
     }
 }
 
-/// Whether it is not known what became of what was asked.
-pub(super) fn is_unknown(error: &Cloud) -> bool {
-    match error {
-        Cloud::NoAnswer { sent, .. } => *sent,
-        Cloud::Garbled { .. } => true,
-        Cloud::Answered(answer) => matches!(answer.status.as_u16(), 500 | 502 | 504),
-        _ => false,
+/// Our own snapshot of the step that is run.
+pub(super) fn of_step<'a>(there: &'a There<'a>, stack: &'a Stack) -> ASnapshot<'a> {
+    ASnapshot { there, stack, name: marks::name(there.ctx.step) }
+}
+
+#[async_trait]
+impl Thing for ASnapshot<'_> {
+    fn word(&self) -> &'static str {
+        "snapshot"
+    }
+
+    fn maker(&self) -> &'static str {
+        "the other service"
+    }
+
+    async fn named(&self) -> Result<Vec<Found>, Cloud> {
+        Ok(self.all().await?.into_iter().map(Found::from).collect())
+    }
+
+    async fn get(&self, id: &str) -> Result<Found, Cloud> {
+        self.there.heat.snapshot(&self.stack.stack_name, &self.stack.id, id).await.map(Found::from)
+    }
+
+    async fn is_free(&self) -> Result<Free, Cloud> {
+        Ok(busy(self.stack).map_or(Free::Yes, Free::NotYet))
+    }
+
+    async fn make(&self) -> Result<String, Cloud> {
+        self.there.heat.create_snapshot(&self.stack.stack_name, &self.stack.id, &self.name).await
+    }
+
+    /// What can't be removed while something else is done to the stack is still there when it is looked for again.
+    async fn delete(&self, id: &str) -> Result<(), Cloud> {
+        match self.there.heat.delete_snapshot(&self.stack.stack_name, &self.stack.id, id).await {
+            Err(error) if matches!(error.status(), Some(StatusCode::BAD_REQUEST | StatusCode::CONFLICT)) => {
+                tracing::debug!(%error, snapshot = id, "a snapshot over there can't be removed yet");
+                Ok(())
+            }
+            deleted => deleted,
+        }
+    }
+}
+
+impl From<Snapshot> for Found {
+    fn from(snapshot: Snapshot) -> Self {
+        let deleting = snapshot.action.as_deref() == Some("DELETE");
+        let is = match snapshot.status.as_str() {
+            "COMPLETE" => Is::There,
+            "IN_PROGRESS" if deleting => Is::Leaving,
+            "IN_PROGRESS" => Is::Coming,
+            _ if deleting => Is::Stuck,
+            _ => Is::Failed,
+        };
+        Self {
+            id: snapshot.id,
+            status: snapshot.status,
+            is,
+            created: snapshot.creation_time.unwrap_or_default(),
+            why: snapshot.status_reason.unwrap_or_default(),
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use uuid::Uuid;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,6 +44,31 @@ async fn a_disk_that_is_not_mounted_is_not_an_empty_vault() {
     fs::rename(directory.path().join("away"), directory.path().join("vault")).unwrap();
     assert_eq!(stream_back(&vault, &stored.entry).await.unwrap().0, b"abc");
     assert!(vaults.project(&"new".parse().unwrap()).await.is_ok());
+}
+
+/// A process that has just started, and whose store has been in use.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_vault_that_is_expected_is_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let marker = vaults(directory.path()).marker().await.unwrap();
+    let project = "demo".parse().unwrap();
+    vaults(directory.path()).project(&project).await.unwrap();
+    let expecting = |id| {
+        let vaults = vaults(directory.path());
+        vaults.expect(id);
+        vaults
+    };
+    assert!(expecting(marker).project(&project).await.is_ok());
+    for found in [expecting(Uuid::new_v4()).project(&project).await, expecting(Uuid::new_v4()).existing(&project).await]
+    {
+        let error = found.err().unwrap();
+        assert!(matches!(&error, Error::Unavailable(why) if why.contains("is another vault")), "{error}");
+    }
+    fs::rename(directory.path().join("vault"), directory.path().join("away")).unwrap();
+    fs::create_dir(directory.path().join("vault")).unwrap();
+    let error = expecting(marker).project(&project).await.err().unwrap();
+    assert!(matches!(&error, Error::Unavailable(why) if why.contains("is its disk mounted?")), "{error}");
+    assert_eq!(vaults(directory.path()).found().await.unwrap(), None, "nothing is made where it should be");
 }
 
 #[tokio::test(flavor = "multi_thread")]

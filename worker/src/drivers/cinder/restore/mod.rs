@@ -28,7 +28,7 @@ use super::things::{ABackup, AVolume};
 use crate::driver::{Error, Outcome};
 use crate::drivers::openstack::call::{self, Calls};
 use crate::drivers::openstack::make::{Making, Step, make};
-use crate::drivers::openstack::wait::Wait;
+use crate::drivers::openstack::wait::{Wait, later};
 
 use attached::Place;
 pub(super) use attached::to_set_back;
@@ -127,7 +127,7 @@ pub(super) async fn restore(
     let state = Restoring::deserialize(&calls.ctx.checkpoint).unwrap_or_default();
     let run = Run { settings, calls, kept, state };
     match run.state.place {
-        Some(_) => run.with_place().await,
+        Some(_) => Box::pin(run.with_place()).await,
         None => run.next().await,
     }
 }
@@ -150,21 +150,15 @@ impl<'a> Run<'a> {
 
     /// The next phase, at once or after a pause.
     fn then(&self, phase: Phase, after: Duration) -> Result<Outcome<Preview>, Error> {
-        self.later(Restoring { phase, wait: Wait::default(), ..self.state.clone() }, after)
+        later(after, &Restoring { phase, wait: Wait::default(), ..self.state.clone() })
     }
 
     /// The same phase after a pause; `what` is going on, for whoever reads that it took too long.
     fn again(&self, what: &str) -> Result<Outcome<Preview>, Error> {
         match self.state.wait.on(&self.settings.patience, self.calls.ctx.now) {
-            Some((wait, pause)) => self.later(Restoring { wait, ..self.state.clone() }, pause),
+            Some((wait, pause)) => later(pause, &Restoring { wait, ..self.state.clone() }),
             None => Err(self.settings.patience.is_over(what)),
         }
-    }
-
-    fn later(&self, state: Restoring, after: Duration) -> Result<Outcome<Preview>, Error> {
-        let checkpoint =
-            serde_json::to_value(state).map_err(|error| Error::permanent(format!("a checkpoint: {error}")))?;
-        Ok(Outcome::Later { after, checkpoint })
     }
 
     /// The volume, which must be there: it was looked at before.
@@ -182,10 +176,10 @@ impl<'a> Run<'a> {
             volume_type: facts.volume_type.clone(),
             availability_zone: facts.availability_zone.clone(),
         };
-        match make(&self.settings.patience, self.calls, &thing, making).await? {
+        match make(&self.settings.patience, self.calls.ctx, &thing, making).await? {
             Step::Later(after, making) => {
                 let state = Restoring { phase: Phase::Make(making), ..self.state.clone() };
-                self.later(state, after)
+                later(after, &state)
             }
             Step::There(found) => {
                 let mut run = self;
@@ -203,10 +197,10 @@ impl<'a> Run<'a> {
             snapshot: self.kept.snapshot.as_deref(),
             incremental: false,
         };
-        match make(&self.settings.patience, self.calls, &thing, making).await? {
+        match make(&self.settings.patience, self.calls.ctx, &thing, making).await? {
             Step::Later(after, making) => {
                 let state = Restoring { phase: Phase::Bridge { volume, making }, ..self.state.clone() };
-                self.later(state, after)
+                later(after, &state)
             }
             Step::There(found) => {
                 let mut run = self;

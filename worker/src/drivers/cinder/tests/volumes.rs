@@ -143,7 +143,7 @@ async fn a_volume_of_a_heat_s_stack_that_is_gone_is_heat_s_to_make() {
     let mut lab = Lab::start(Backup, 1).await;
     let artifact = lab.copy(Lab::step()).await.unwrap();
     lab.cinder.lose_volume(&lab.volume);
-    lab.cloud.may_move = false;
+    lab.cloud.caller.may_move = false;
     // The stack has it no more: the plan counts on Heat to make another one first.
     let plan = lab.preview(&artifact).await.unwrap();
     assert!(plan.creates == 1 && plan.notes[0].contains("Heat makes another one"), "{plan:?}");

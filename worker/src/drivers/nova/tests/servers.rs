@@ -118,7 +118,7 @@ async fn a_server_that_is_gone_is_no_rebuild_s_to_bring_back() {
     let what = format!("openstack server create --image {image} --flavor m1.tiny");
     assert!(blockers[0].contains("is gone") && blockers[0].contains(&what), "{blockers:?}");
     assert!(permanent(lab.restore(&artifact).await).contains(&what));
-    lab.cloud.may_move = false;
+    lab.cloud.caller.may_move = false;
     assert!(permanent(lab.restore(&artifact).await).contains("mark unhealthy"));
     let checked = lab.driver().check(&lab.ctx(step())).await;
     assert!(matches!(checked, Err(Error::Gone(_))), "{checked:?}");

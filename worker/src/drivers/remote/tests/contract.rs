@@ -31,7 +31,7 @@ impl Subject for Lab {
     }
 
     fn cloud(&self) -> Arc<dyn CloudSource> {
-        Lab::cloud(self)
+        self.source()
     }
 
     async fn is_under_way(&self) -> bool {

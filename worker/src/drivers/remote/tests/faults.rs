@@ -7,22 +7,33 @@ use stacksnap_openstack::fake::heat::Trouble;
 
 use super::lab::Lab;
 use crate::driver::Error;
+use crate::drivers::openstack::lab::{permanent, step};
+
+/// The driver has seen the stack as it is, and seen it again.
+async fn looked_at_again(lab: &Lab) {
+    lab.heat.asked();
+    let mut looks = 0;
+    while looks < 10 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        looks += lab.heat.asked().len();
+    }
+}
 
 #[tokio::test]
 async fn a_stack_that_is_worked_on_is_waited_for() {
     let lab = Lab::start().await;
     lab.heat.busy(&lab.id, "UPDATE");
     let settle = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        looked_at_again(&lab).await;
         assert_eq!(lab.left(), Vec::<String>::new());
         lab.heat.settle(&lab.id);
     };
-    let (copied, ()) = tokio::join!(lab.copy(Lab::step()), settle);
+    let (copied, ()) = tokio::join!(lab.copy(step()), settle);
     let artifact = copied.unwrap();
     lab.heat.change(&lab.id, "content", "damage");
     lab.heat.busy(&lab.id, "CHECK");
     let settle = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        looked_at_again(&lab).await;
         assert_eq!(lab.content(), "damage");
         lab.heat.settle(&lab.id);
     };
@@ -35,9 +46,9 @@ async fn a_stack_that_is_worked_on_is_waited_for() {
 #[tokio::test]
 async fn a_wait_comes_to_its_end() {
     let mut lab = Lab::start().await;
-    lab.settings.longest_wait = Duration::from_millis(50);
+    lab.settings.patience.longest = Duration::from_millis(50);
     lab.heat.busy(&lab.id, "UPDATE");
-    let Err(Error::Permanent(why)) = lab.copy(Lab::step()).await else { panic!("no error") };
+    let why = permanent(lab.copy(step()).await);
     assert!(why.contains("UPDATE_IN_PROGRESS there, and that for longer than"), "{why}");
 }
 
@@ -45,7 +56,7 @@ async fn a_wait_comes_to_its_end() {
 async fn every_restore_restores_again() {
     let lab = Lab::start().await;
     lab.heat.change(&lab.id, "content", "good");
-    let artifact = lab.copy(Lab::step()).await.unwrap();
+    let artifact = lab.copy(step()).await.unwrap();
     for damage in ["damage", "worse"] {
         lab.heat.change(&lab.id, "content", damage);
         lab.restore(&artifact).await.unwrap();
@@ -56,9 +67,9 @@ async fn every_restore_restores_again() {
 #[tokio::test]
 async fn a_restore_that_fails_there_says_why() {
     let lab = Lab::start().await;
-    let artifact = lab.copy(Lab::step()).await.unwrap();
+    let artifact = lab.copy(step()).await.unwrap();
     lab.heat.fail_next();
-    let Err(Error::Permanent(why)) = lab.restore(&artifact).await else { panic!("no error") };
+    let why = permanent(lab.restore(&artifact).await);
     assert!(
         why.contains("the restore of stack over-there failed there: Stack RESTORE failed: it was told to"),
         "{why}"
@@ -70,7 +81,7 @@ async fn what_it_cannot_do_is_said() {
     let mut lab = Lab::start().await;
     let driver = lab.driver();
     lab.context = json!({"region_name": "two", "credential_secret_id": "somewhere"});
-    let ended = driver.check(&lab.ctx(Lab::step())).await;
+    let ended = driver.check(&lab.ctx(step())).await;
     assert!(matches!(&ended, Err(Error::Unsupported(why)) if why.contains("credential_secret_id")), "{ended:?}");
 }
 
@@ -78,10 +89,10 @@ async fn what_it_cannot_do_is_said() {
 async fn a_service_in_trouble_is_tried_again() {
     let lab = Lab::start().await;
     lab.heat.trouble(Trouble::Broken);
-    let ended = lab.driver().check(&lab.ctx(Lab::step())).await;
+    let ended = lab.driver().check(&lab.ctx(step())).await;
     assert!(matches!(ended, Err(Error::Transient { .. })), "{ended:?}");
     lab.heat.trouble(Trouble::None);
-    let step = Lab::step();
+    let step = step();
     let artifact = lab.copy(step).await.unwrap();
     lab.discard(step, Some(&artifact)).await.unwrap();
     assert_eq!(lab.left(), Vec::<String>::new());

@@ -53,7 +53,7 @@ impl Subject for Lab {
     }
 
     fn cloud(&self) -> Arc<dyn CloudSource> {
-        Lab::cloud(self)
+        self.source()
     }
 
     async fn change(&self, round: u64) {

@@ -7,14 +7,7 @@ use stacksnap_openstack::fake::swift::Fault;
 
 use super::lab::{Lab, NAME, PROJECT};
 use crate::driver::Error;
-
-/// The text of an error that is for good.
-fn permanent<T: std::fmt::Debug>(ended: Result<T, Error>) -> String {
-    match ended {
-        Err(Error::Permanent(why)) => why,
-        other => panic!("not an error for good: {other:?}"),
-    }
-}
+use crate::drivers::openstack::lab::permanent;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cloud_without_object_storage_says_so() {

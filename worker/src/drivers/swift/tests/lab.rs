@@ -1,21 +1,15 @@
 //! A cloud with one container in one project.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::ops::Deref;
 
-use async_trait::async_trait;
-use serde_json::Value;
-use stacksnap_common::ids::{OperationId, SnapshotId, StackId, StepId};
+use stacksnap_common::ids::StepId;
 use stacksnap_common::store::Millis;
 use stacksnap_common::types::{Artifact, Preview, Resource, Verdict};
-use stacksnap_openstack::{Credentials, Domain, Http, Scope, Session, User, fake, http};
-use tokio_util::sync::CancellationToken;
+use stacksnap_openstack::fake;
 
-use crate::driver::{CloudSource, Ctx, Cut, Driver, Error, Outcome};
-use crate::drivers::contract::Shelf;
+use crate::driver::{Ctx, Cut, Driver, Error, Outcome};
+use crate::drivers::openstack::lab::{self, Caller};
 use crate::drivers::swift::{Container, TYPE};
-use crate::lease::Lease;
-use crate::progress::Progress;
 
 pub(super) const PROJECT: &str = "demo-id";
 pub(super) const NAME: &str = "files";
@@ -23,20 +17,15 @@ pub(super) const NAME: &str = "files";
 pub(super) struct Lab {
     pub(super) keystone: fake::Keystone,
     pub(super) swift: fake::Swift,
-    pub(super) shelf: Shelf,
     /// The cloud's and the store's time, seconds since 1970.
     pub(super) now: u64,
-    session: Session,
-    stack: StackId,
-    snapshot: SnapshotId,
+    caller: Caller,
 }
 
-struct Given(Session);
-
-#[async_trait]
-impl CloudSource for Given {
-    async fn session(&self) -> Result<Session, Error> {
-        Ok(self.0.clone())
+impl Deref for Lab {
+    type Target = Caller;
+    fn deref(&self) -> &Caller {
+        &self.caller
     }
 }
 
@@ -49,23 +38,13 @@ impl Lab {
     }
 
     pub(super) fn with(keystone: fake::Keystone, swift: fake::Swift) -> Self {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        keystone.grant("alice", "demo", &["member"]);
         swift.put_container(
             PROJECT,
             NAME,
             &[("X-Container-Read", ".r:*"), ("X-Container-Meta-Color", "red"), ("X-Storage-Policy", "gold")],
         );
-        let domain = Domain::Id("default".to_owned());
-        let credentials = Credentials::Password {
-            user: User::Name("alice".to_owned(), domain.clone()),
-            password: "secret-of-alice".into(),
-            scope: Scope::Project("demo".to_owned(), domain),
-        };
-        let http = http::Settings { answer: Duration::from_secs(20), ..http::Settings::default() };
-        let session = Session::new(Http::new(http).unwrap(), keystone.url(), credentials, Default::default()).unwrap();
-        let (stack, snapshot) = (StackId::random(), SnapshotId::random());
-        Self { keystone, swift, shelf: Shelf::new(), now: 1_000, session, stack, snapshot }
+        let caller = Caller::of(&keystone);
+        Self { keystone, swift, now: 1_000, caller }
     }
 
     /// A few of everything: names that are hard, headers, all kinds of large objects, a link.
@@ -113,60 +92,28 @@ impl Lab {
         [shown(NAME), shown("elsewhere")].concat()
     }
 
-    pub(super) fn cloud(&self) -> Arc<dyn CloudSource> {
-        Arc::new(Given(self.session.clone()))
-    }
-
     pub(super) fn resource(&self) -> Resource {
-        Resource {
-            name: "files".parse().unwrap(),
-            kind: TYPE.to_owned(),
-            external_id: Some(NAME.to_owned()),
-            properties: Default::default(),
-            depends_on: Vec::new(),
-            pool: Default::default(),
-            data: Value::Null,
-        }
-    }
-
-    pub(super) fn step() -> StepId {
-        StepId { operation: OperationId::next(), stage: 3, index: 0 }
+        lab::resource("files", TYPE, NAME)
     }
 
     pub(super) fn ctx(&self, step: StepId) -> Ctx {
-        Ctx {
-            step,
-            project: PROJECT.parse().unwrap(),
-            stack: self.stack,
-            snapshot: Some(self.snapshot),
-            resource: Arc::new(self.resource()),
-            current: None,
-            checkpoint: Value::Null,
-            volumes: None,
-            may_move: true,
-            progress: Progress::default(),
-            cancel: CancellationToken::new(),
-            lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),
-            vault: self.shelf.vault(),
-            cloud: self.cloud(),
-            now: Millis(self.now * 1000),
-        }
+        Ctx { now: Millis(self.now * 1000), ..self.caller.ctx(step, self.resource()) }
     }
 
     pub(super) async fn copy(&self) -> Result<Artifact, Error> {
-        Container.copy(&self.ctx(Self::step()), Cut::None).await.map(done)
+        Container.copy(&self.ctx(lab::step()), Cut::None).await.map(done)
     }
 
     pub(super) async fn restore(&self, artifact: &Artifact) -> Result<Preview, Error> {
-        Container.restore(&self.ctx(Self::step()), artifact).await.map(done)
+        Container.restore(&self.ctx(lab::step()), artifact).await.map(done)
     }
 
     pub(super) async fn preview(&self, artifact: &Artifact) -> Result<Preview, Error> {
-        Container.preview(&self.ctx(Self::step()), artifact).await.map(done)
+        Container.preview(&self.ctx(lab::step()), artifact).await.map(done)
     }
 
     pub(super) async fn verify(&self, artifact: &Artifact) -> Verdict {
-        done(Container.verify(&self.ctx(Self::step()), artifact).await.unwrap())
+        done(Container.verify(&self.ctx(lab::step()), artifact).await.unwrap())
     }
 
     /// Which objects were asked for by this method since the last time, without the container's name.

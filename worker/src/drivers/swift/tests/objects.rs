@@ -3,6 +3,7 @@
 use stacksnap_common::types::Consistency;
 
 use super::lab::{Lab, NAME, PROJECT};
+use crate::drivers::openstack::lab::step;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_comes_back_and_what_is_as_it_was_is_not_touched() {
@@ -148,7 +149,7 @@ async fn a_container_that_keeps_versions_by_itself_comes_back_without_the_old_on
     lab.swift.change_container(PROJECT, NAME, |headers| {
         headers.insert("x-versions-enabled".to_owned(), b"True".to_vec());
     });
-    let calls = crate::drivers::swift::call::Calls::open(&lab.ctx(Lab::step())).await.unwrap();
+    let calls = crate::drivers::swift::call::Calls::open(&lab.ctx(step())).await.unwrap();
     let put = async |name: &str, content: &'static [u8]| {
         let etag = stacksnap_openstack::fake::swift::md5(content);
         let body = || futures_util::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::from_static(content))]);
