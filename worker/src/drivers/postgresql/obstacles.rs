@@ -92,21 +92,23 @@ async fn roles(session: &Session, facts: &Facts, found: &mut Obstacles) -> Resul
 
 async fn extensions(session: &Session, facts: &Facts, superuser: bool, found: &mut Obstacles) -> Result<(), Error> {
     let sql = "
-        SELECT w.name, e.default_version, v.superuser AND NOT v.trusted
-        FROM unnest($1::text[]) w (name) LEFT JOIN pg_available_extensions e ON e.name = w.name
-        LEFT JOIN pg_available_extension_versions v ON v.name = e.name AND v.version = e.default_version";
-    let wanted: Vec<&str> = facts.extensions.iter().map(|extension| extension.name.as_str()).collect();
-    let rows = session.query("looking for extensions", sql, &[&wanted]).await?;
-    for (row, extension) in rows.iter().zip(&facts.extensions) {
-        let (name, version, privileged): (String, Option<String>, Option<bool>) = (row.get(0), row.get(1), row.get(2));
-        match version {
+        SELECT w.name, w.version, e.default_version, v.superuser AND NOT v.trusted
+        FROM unnest($1::text[], $2::text[]) w (name, version) LEFT JOIN pg_available_extensions e ON e.name = w.name
+        LEFT JOIN pg_available_extension_versions v ON v.name = e.name AND v.version = e.default_version
+        ORDER BY w.name";
+    let extensions = facts.extensions.iter();
+    let (names, versions): (Vec<&str>, Vec<&str>) = extensions.map(|e| (e.name.as_str(), e.version.as_str())).unzip();
+    let rows = session.query("looking for extensions", sql, &[&names, &versions]).await?;
+    for row in rows {
+        let (name, then): (String, String) = (row.get(0), row.get(1));
+        let (now, privileged): (Option<String>, Option<bool>) = (row.get(2), row.get(3));
+        match now {
             None => found.blockers.push(format!("extension {name:?} is not installed on the server's host")),
             Some(_) if privileged == Some(true) && !superuser && name != "plpgsql" => {
                 found.blockers.push(format!("extension {name:?} can be created by a superuser only"));
             }
-            Some(version) if version != extension.version => {
-                let then = &extension.version;
-                found.notes.push(format!("extension {name:?}: version {then} in the snapshot, {version} after"));
+            Some(now) if now != then => {
+                found.notes.push(format!("extension {name:?}: version {then} in the snapshot, {now} after"));
             }
             Some(_) => {}
         }

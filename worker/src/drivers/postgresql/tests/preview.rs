@@ -62,6 +62,24 @@ async fn what_the_server_lacks_blocks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_extension_is_compared_with_itself() {
+    let rig = Rig::new("preview_versions").await;
+    rig.sql("CREATE EXTENSION pg_trgm; CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION ltree").await;
+    let mut artifact = rig.copied().await;
+    let notes = async |artifact: &Artifact| {
+        let notes = done(rig.driver.preview(&rig.ctx(), artifact).await).notes;
+        notes.into_iter().filter(|note| note.starts_with("extension")).collect::<Vec<_>>()
+    };
+    assert_eq!(notes(&artifact).await, Vec::<String>::new());
+    let extensions = artifact.data["extensions"].as_array_mut().unwrap();
+    let hstore = extensions.iter_mut().find(|extension| extension["name"] == "hstore").unwrap();
+    hstore["version"] = json!("0.9");
+    let found = notes(&artifact).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("extension \"hstore\": version 0.9 in the snapshot, 1."), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_holds_the_database_blocks() {
     let rig = Rig::new("preview_held").await;
     rig.sql("CREATE TABLE t (n int)").await;
