@@ -4,7 +4,7 @@
 //! process at a time: where a `serve` runs on the same data directory, it is asked through its control socket
 //! (`control.rs`), which only its own user may use; where none runs, the files are opened here, and with Redis there is
 //! nothing to be in the way of. Which of these it was is said on stderr. The work itself is the same function in
-//! each case (`work.rs`), a list of JSON lines.
+//! each case (`work.rs`), a list of JSON lines. Only `catalog rebuild` makes a store where there is none.
 
 pub mod control;
 mod key;
@@ -44,7 +44,7 @@ pub enum CatalogCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
-    /// Print the store's records, one JSON object a line
+    /// Print the store's records, one JSON object a line; hidden parameters are in it in clear
     Dump {
         /// Only keys that begin with this
         #[arg(long, default_value = "")]
@@ -89,6 +89,9 @@ async fn run(flags: ConfigFlags, task: Task) -> Result<(), Failure> {
     if let Some(service) = control::find(&config)? {
         eprintln!("stacksnap: asking the service that runs on {}", config.data_dir.display());
         return service.ask(&task, print).await;
+    }
+    if task != Task::Rebuild {
+        parts::must_be_there(&config)?;
     }
     eprintln!("stacksnap: {}", opened(&config));
     let work = Work { store: parts::open(&config).await?.store, vaults: vaults::open(&config, vaults::Key::Find).ok() };

@@ -88,6 +88,10 @@ pub async fn start(config: Config, role: Role) -> Result<Service, Failure> {
     }
     let metrics = metrics::install().map_err(|error| Failure::failed(format!("metrics: {error}")))?;
     let shutdown = Shutdown::new();
+    // Also beside Redis: the master key and the control socket are in it.
+    if role == Role::Serve {
+        parts::data_dir(&config)?;
+    }
     let parts = parts::open(&config).await?;
     let vaults = match role {
         Role::Serve => Some(vaults::open(&config, vaults::Key::Make)?),
