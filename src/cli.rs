@@ -119,7 +119,7 @@ pub enum OperationVerb {
     List(operation::list::List),
     /// Show an operation and its steps
     Show(operation::show::Show),
-    /// Stop an operation
+    /// Stop an operation; a restore finishes the resource in hand and leaves the rest as it is
     Cancel(operation::cancel::Cancel),
     /// List what a restore that did not come to its end did and did not
     Files(operation::files::Files),

@@ -5,6 +5,7 @@
 //! (`control.rs`), which only its own user may use; where none runs, the files are opened here, and with Redis there is
 //! nothing to be in the way of. Which of these it was is said on stderr. The work itself is the same function in
 //! each case (`work.rs`), a list of JSON lines; `orphans.rs` makes a table of them.
+//! Only `catalog rebuild` makes a store where there is none.
 
 pub mod control;
 mod key;
@@ -46,7 +47,7 @@ pub enum CatalogCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
-    /// Print the store's records, one JSON object a line
+    /// Print the store's records, one JSON object a line; hidden parameters are in it in clear
     Dump {
         /// Only keys that begin with this
         #[arg(long, default_value = "")]
@@ -81,6 +82,9 @@ async fn run_with(flags: ConfigFlags, task: Task, print: impl FnMut(String)) -> 
     if let Some(service) = control::find(&config)? {
         eprintln!("stacksnap: asking the service that runs on {}", config.data_dir.display());
         return service.ask(&task, print).await;
+    }
+    if task != Task::Rebuild {
+        parts::must_be_there(&config)?;
     }
     eprintln!("stacksnap: {}", opened(&config));
     let vaults = vaults::open(&config, vaults::Key::Find).ok();

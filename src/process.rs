@@ -88,11 +88,11 @@ pub async fn start(config: Config, role: Role) -> Result<Service, Failure> {
     }
     let metrics = metrics::install().map_err(|error| Failure::failed(format!("metrics: {error}")))?;
     let shutdown = Shutdown::new();
-    let parts = parts::open(&config).await?;
+    // Also beside Redis: the master key and the control socket are in it.
     if role == Role::Serve {
-        // Its master key and its control socket are there, whatever the store is.
         parts::data_dir(&config)?;
     }
+    let parts = parts::open(&config).await?;
     let vaults = match role {
         Role::Serve => Some(vaults::open(&config, vaults::Key::Make)?),
         Role::Worker => Some(vaults::open(&config, vaults::Key::Find)?),

@@ -139,7 +139,7 @@ impl Http {
         let text = answer.text().await.map_err(|error| self.unsent(&error))?;
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
         if status.is_client_error() || status.is_server_error() {
-            return Err(Unsent::Answered(refusal(status, &body)));
+            return Err(Unsent::Answered(refusal(status, &body, key.is_some())));
         }
         Ok(Reply { status, headers, body })
     }
@@ -187,8 +187,8 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 }
 
 /// An error answer as one line. Heat has four shapes of them: a fault with `error.message`, a 401 with the same, and
-/// WebOb's `message` for paths that do not exist and for 503.
-fn refusal(status: StatusCode, body: &Value) -> Failure {
+/// WebOb's `message` for paths that do not exist and for 503. `change`: what was asked for is more than a look.
+fn refusal(status: StatusCode, body: &Value, change: bool) -> Failure {
     let said = body["error"]["message"].as_str().or(body["message"].as_str()).or(body["explanation"].as_str());
     let said = said.map(|text| super::output::plain(&text.replace("<br />", " "))).filter(|text| !text.is_empty());
     let said = said.unwrap_or_else(|| format!("the service answered {status} without saying why"));
@@ -199,7 +199,8 @@ fn refusal(status: StatusCode, body: &Value) -> Failure {
         409 => (Exit::Refused, "`stacksnap operation list` shows what runs"),
         429 => (Exit::Refused, "try again when what runs has ended"),
         400..=499 => (Exit::Refused, ""),
-        502..=504 => (Exit::Unreachable, "try again later; nothing was accepted"),
+        503 if change => (Exit::Unreachable, "try again later; nothing was accepted"),
+        502..=504 => (Exit::Unreachable, "try again later"),
         _ => (Exit::Unexpected, "the service's log says more"),
     };
     let message = if todo.is_empty() { said } else { format!("{}; {todo}", said.trim_end_matches(['.', ';'])) };
@@ -231,15 +232,18 @@ mod tests {
     fn every_shape_of_error_is_one_line() {
         let fault =
             json!({"code": 404, "error": {"type": "EntityNotFound", "message": "The Stack (x) could not be found."}});
-        let found = refusal(StatusCode::NOT_FOUND, &fault);
+        let found = refusal(StatusCode::NOT_FOUND, &fault, false);
         assert_eq!((found.exit, found.message.as_str()), (Exit::NotFound, "The Stack (x) could not be found."));
         let away =
             json!({"message": "The server is currently unavailable.<br /><br />\nThe store does not answer.\n\n"});
-        let found = refusal(StatusCode::SERVICE_UNAVAILABLE, &away);
+        let looked = refusal(StatusCode::SERVICE_UNAVAILABLE, &away, false);
+        assert!(looked.message.ends_with("does not answer; try again later"), "{}", looked.message);
+        let found = refusal(StatusCode::SERVICE_UNAVAILABLE, &away, true);
+        assert!(found.message.ends_with("try again later; nothing was accepted"), "{}", found.message);
         assert_eq!(found.exit, Exit::Unreachable);
         assert!(!found.message.contains(['\n', '<']), "{}", found.message);
-        let found = refusal(StatusCode::UNAUTHORIZED, &json!({"error": {"message": "needs authentication."}}));
+        let found = refusal(StatusCode::UNAUTHORIZED, &json!({"error": {"message": "needs authentication."}}), true);
         assert_eq!(found.message, "needs authentication; give a valid token by --token or STACKSNAP_TOKEN");
-        assert_eq!(refusal(StatusCode::INTERNAL_SERVER_ERROR, &Value::Null).exit, Exit::Unexpected);
+        assert_eq!(refusal(StatusCode::INTERNAL_SERVER_ERROR, &Value::Null, true).exit, Exit::Unexpected);
     }
 }

@@ -37,6 +37,8 @@ pub struct Step {
     pub verb: String,
     pub state: String,
     pub reason: Option<String>,
+    /// Why it waits, such as that no worker may do it.
+    pub note: Option<String>,
     pub attempt: Option<u64>,
     pub worker: Option<String>,
     pub progress: Option<Progress>,
@@ -64,6 +66,11 @@ impl Step {
 
     pub fn running(&self) -> bool {
         is(&self.state, &["running", "claimed"])
+    }
+
+    /// Why it is as it is: what went wrong, else what it waits for.
+    pub fn why(&self) -> Option<&str> {
+        self.reason.as_deref().filter(|reason| !reason.is_empty()).or(self.note.as_deref())
     }
 
     /// The resource's name, or what stands for the whole.

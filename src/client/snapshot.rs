@@ -68,7 +68,7 @@ fn by(operation: Option<&str>) -> String {
     operation.map_or_else(String::new, |operation| format!(", operation {operation}"))
 }
 
-/// A snapshot in pairs, with what became of each of its resources.
+/// A snapshot in pairs, with what became of each of its resources and what a person should know of them.
 fn shown(snapshot: &Value) -> String {
     let show = |key: &str| output::text(&snapshot[key]);
     let mut text = output::pairs(&[
@@ -95,5 +95,29 @@ fn shown(snapshot: &Value) -> String {
     let rows: Vec<Vec<String>> = resources.iter().map(row).collect();
     text.push('\n');
     text.push_str(&output::table(&["resource", "type", "protected", "consistency", "size"], &rows));
+    for (name, resource) in resources {
+        for warning in resource["artifact"]["warnings"].as_array().into_iter().flatten() {
+            text.push_str(&format!("{}: warning: {}\n", output::plain(name), output::text(warning)));
+        }
+    }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_copy_left_out_is_told_of_its_resource() {
+        let artifact =
+            json!({"protected": true, "warnings": ["mnt is another file system\nand was left out", "a changed"]});
+        let text = shown(&json!({"id": "7", "data": {"resources": {"tree": {"type": "T", "artifact": artifact}}}}));
+        let warnings: Vec<&str> = text.lines().filter(|line| line.contains("warning")).collect();
+        assert_eq!(
+            warnings,
+            ["tree: warning: mnt is another file system and was left out", "tree: warning: a changed"]
+        );
+    }
 }

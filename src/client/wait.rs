@@ -61,6 +61,10 @@ impl Client {
                 Err(failure) if failure.exit == Exit::Unreachable && answered.elapsed() < PATIENCE => {
                     display.away(&failure);
                 }
+                Err(failure) if failure.exit == Exit::Unreachable => {
+                    let message = format!("{failure}; the operation goes on: `stacksnap operation show {id} --wait`");
+                    return Err(Failure { message, ..failure });
+                }
                 Err(failure) => return Err(failure),
             }
             // Short operations are answered soon, long ones asked for seldom.
@@ -138,14 +142,18 @@ impl Display {
                 *shown_away = false;
                 for step in &operation.steps {
                     let key = (output::plain(step.name()), step.verb.clone());
-                    let waits = !step.running() && !step.ended();
+                    let waits = !step.running() && !step.ended() && step.note.is_none();
                     // The whole stack has nothing to do in most stages.
                     let idle = step.resource.is_none() && step.state == "skipped";
-                    if waits || idle || seen.get(&key) == Some(&step.state) {
+                    let said = match &step.note {
+                        Some(note) if !step.ended() => format!("{} {note}", step.state),
+                        _ => step.state.clone(),
+                    };
+                    if waits || idle || seen.get(&key) == Some(&said) {
                         continue;
                     }
                     eprintln!("{}", line(step));
-                    seen.insert(key, step.state.clone());
+                    seen.insert(key, said);
                 }
                 if operation.ended() {
                     eprintln!("{}", headline(operation));
@@ -156,11 +164,13 @@ impl Display {
     }
 
     fn away(&mut self, failure: &Failure) {
+        // What to do about it is being done.
+        let why = failure.message.trim_end_matches("; try again later");
         match self {
-            Display::Bars { header, .. } => header.set_message(format!("waiting for the service: {failure}")),
+            Display::Bars { header, .. } => header.set_message(format!("waiting for the service: {why}")),
             Display::Lines { shown_away, .. } if !*shown_away => {
                 *shown_away = true;
-                eprintln!("waiting for the service: {failure}");
+                eprintln!("waiting for the service: {why}");
             }
             _ => {}
         }
@@ -210,7 +220,7 @@ fn draw(bar: &ProgressBar, name: &str, width: usize, step: &Step) {
 fn doing(step: &Step) -> String {
     let amount = step.progress.as_ref().map(amount).filter(|amount| !amount.is_empty());
     let amount = amount.map_or_else(String::new, |amount| format!(", {amount}"));
-    let reason = step.reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
+    let reason = step.why().map_or_else(String::new, |reason| format!(": {reason}"));
     let state = if step.running() { String::new() } else { format!(" {}", step.state) };
     output::plain(&format!("{}{state}{amount}{reason}", step.verb))
 }
@@ -242,6 +252,11 @@ mod tests {
         assert_eq!(shown, [("a", "copy"), ("b", "cut")]);
         assert_eq!(line(&steps[2]), "a: copy begun");
         assert_eq!(line(&steps[0]), "a: cut complete");
+        let note = Some("no live worker in pool other".to_owned());
+        let waits = Step { note, ..step("b", "copy", "waiting") };
+        assert_eq!(line(&waits), "b: copy waiting: no live worker in pool other");
+        let reason = Some("disk full".to_owned());
+        assert_eq!(line(&Step { reason, ..waits }), "b: copy waiting: disk full");
     }
 
     #[test]

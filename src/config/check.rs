@@ -4,9 +4,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use stacksnap_api::auth::file::TokenFile;
 use stacksnap_api::auth::rules::Rules;
 use stacksnap_common::config::{self, Auth, Config, Connection};
 use stacksnap_openstack::{self as openstack, Http, http};
+use stacksnap_worker::vault::MasterKey;
 
 use crate::cli::ConfigFlags;
 use crate::exit::Failure;
@@ -28,21 +30,26 @@ pub async fn run(flags: ConfigFlags) -> Result<(), Failure> {
     say("data_dir", data_dir(&config.data_dir));
     match &config.auth {
         Auth::None => {}
-        Auth::Tokens(path) => say("auth", readable(path)),
+        Auth::Tokens(path) => say("auth", good(TokenFile::open(path))),
         Auth::Keystone => say("keystone", keystone(&config.keystone).await),
     }
     if let Some(path) = &config.policy.file {
-        say("policy.file", Rules::load(path).map(|_| "ok".to_owned()).map_err(|error| error.to_string()));
+        say("policy.file", good(Rules::load(path)));
     }
     for root in &config.directory_root {
         say(&format!("directory_root {}", root.path.display()), directory(&root.path));
     }
     if config.vault.s3.bucket.is_none() {
         let path = config.vault_path();
-        say("vault.path", if path.exists() { directory(&path) } else { Ok("is made at the first start".to_owned()) });
+        say("vault.path", data_dir(&path));
     }
     if config.vault.master_key.is_none() {
         say("vault.master_key_file", master_key(&config));
+    }
+    for (name, address, port) in [("redis", &config.redis, 6379), ("amqp", &config.amqp, 5672)] {
+        if let Some(address) = address {
+            say(name, listens(address.expose(), port).await);
+        }
     }
     for (name, connection) in &config.postgresql {
         say(&format!("postgresql.{name}"), postgresql(connection).await);
@@ -97,21 +104,29 @@ fn directory(path: &Path) -> Result<String, String> {
     }
 }
 
-fn readable(path: &Path) -> Result<String, String> {
-    match std::fs::read(path) {
-        Ok(_) => Ok("ok".to_owned()),
-        Err(error) => Err(format!("{} can't be read: {error}", path.display())),
-    }
+/// What has been read as the process reads it.
+fn good<T>(read: Result<T, impl std::fmt::Display>) -> Result<String, String> {
+    read.map(|_| "ok".to_owned()).map_err(|error| error.to_string())
 }
 
 fn master_key(config: &Config) -> Result<String, String> {
     let path = config.master_key_file();
-    match std::fs::read_to_string(&path) {
-        Ok(_) => Ok("ok".to_owned()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && config.vault.master_key_file.is_none() => {
-            Ok("is made at the first start of `serve`".to_owned())
-        }
-        Err(error) => Err(format!("{} can't be read: {error}", path.display())),
+    if config.vault.master_key_file.is_none() && !path.exists() {
+        return Ok("is made at the first start of `serve`".to_owned());
+    }
+    good(MasterKey::from_file(&path))
+}
+
+/// Whether somebody listens there. No more: a store or a broker would be written to by logging in as the process does.
+async fn listens(url: &str, port: u16) -> Result<String, String> {
+    // The text itself is in no message: it may hold a password.
+    let url: openstack::Url = url.parse().map_err(|error| format!("is not a URL: {error}"))?;
+    let host = url.host_str().unwrap_or("localhost").trim_matches(['[', ']']);
+    let port = url.port().unwrap_or(if url.scheme() == "amqps" { 5671 } else { port });
+    match tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect((host, port))).await {
+        Err(_) => Err(format!("{host}:{port} does not answer within {} s", PATIENCE.as_secs())),
+        Ok(Err(error)) => Err(format!("{host}:{port}: {error}")),
+        Ok(Ok(_)) => Ok(format!("ok, {host}:{port} listens")),
     }
 }
 

@@ -27,6 +27,15 @@ pub async fn open(config: &Config) -> Result<Parts, Failure> {
     Ok(Parts { store: Store::new(backend(config).await?, settings(config), kinds), queue: queue(config)? })
 }
 
+/// Refuses where there is no store yet: who only looks must not make one, least of all because of a slip in `data_dir`.
+/// What is in a Redis is found there, or nothing is.
+pub fn must_be_there(config: &Config) -> Result<(), Failure> {
+    if config.redis.is_some() || config.store_file().exists() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("there is no store in {}; see --data-dir", config.data_dir.display())))
+}
+
 async fn backend(config: &Config) -> Result<Arc<dyn Backend>, Failure> {
     let shards = Shards::new(config.store.shards).ok_or_else(|| Failure::usage("store.shards is not 1 to 1024"))?;
     if let Some(address) = &config.redis {
@@ -49,7 +58,7 @@ fn failure(error: &store::backend::Error) -> Failure {
     Failure::new(exit, error.to_string())
 }
 
-/// Made if missing, for this user only.
+/// Where the embedded store, the master key and the control socket are. Made if missing, for this user only.
 pub fn data_dir(config: &Config) -> Result<(), Failure> {
     let path = &config.data_dir;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);

@@ -1,10 +1,7 @@
 //! `config check` and `config default`, as an operator runs them.
 
 use std::fs;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
 
-use stacksnap_common::testing::redis::RedisServer;
 use stacksnap_openstack::fake;
 
 use crate::support::cli::{command, ended, run};
@@ -26,7 +23,8 @@ fn what_is_named_is_tried_and_everything_wrong_is_said() {
     let file = directory.path().join("stacksnap.toml");
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let text = format!(
-        "auth = '/nowhere/tokens'\ndirectory_root = ['/nowhere/root']\n[vault]\nmaster_key_file = '/nowhere/key'\n\
+        "redis = 'redis://:s3cret@127.0.0.1:{closed}'\namqp = 'amqp://guest:s3cret@127.0.0.1:{closed}'\n\
+         auth = '/nowhere/tokens'\ndirectory_root = ['/nowhere/root']\n[vault]\npath = '/proc/1/vault'\nmaster_key_file = '/nowhere/key'\n\
          [postgresql.main]\nuser = 'me'\npassword = 's3cret'\nport = {closed}\n"
     );
     fs::write(&file, text).unwrap();
@@ -34,26 +32,35 @@ fn what_is_named_is_tried_and_everything_wrong_is_said() {
     let ran = ended(check.current_dir(&directory).output().unwrap()).exits(1);
     let wrong: Vec<&str> =
         ran.stdout.lines().filter_map(|line| line.split_once(": WRONG: ").map(|(key, _)| key)).collect();
-    assert_eq!(wrong, ["auth", "directory_root /nowhere/root", "vault.master_key_file", "postgresql.main"], "{ran:?}");
-    assert!(ran.stderr.contains("4 things are wrong"), "{ran:?}");
+    assert_eq!(
+        wrong,
+        [
+            "auth",
+            "directory_root /nowhere/root",
+            "vault.path",
+            "vault.master_key_file",
+            "redis",
+            "amqp",
+            "postgresql.main"
+        ],
+        "{ran:?}"
+    );
+    assert!(ran.stderr.contains("7 things are wrong"), "{ran:?}");
     assert!(!format!("{ran:?}").contains("s3cret"));
 }
 
-/// With a store elsewhere the master key is still kept there.
-#[tokio::test]
-async fn serve_makes_its_data_directory_beside_redis_too() {
-    let redis = RedisServer::start().await;
+/// A file that is there and is none of what it should be.
+#[test]
+fn a_file_is_read_as_the_service_reads_it() {
     let directory = tempfile::tempdir().unwrap();
-    let mut serve = command(&["serve", "--data-dir", "new/data", "--listen", "127.0.0.1:0", "--redis", &redis.url()]);
-    let mut serve = serve.current_dir(&directory).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-    let until = Instant::now() + Duration::from_secs(120);
-    while !directory.path().join("new/data/master.key").exists() {
-        assert_eq!(serve.try_wait().unwrap(), None, "it ended");
-        assert!(Instant::now() < until, "there is no key");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    let (file, other) = (directory.path().join("stacksnap.toml"), directory.path().join("other"));
+    fs::write(&other, "neither tokens nor a key\n").unwrap();
+    fs::write(&file, format!("auth = {other:?}\n[vault]\nmaster_key_file = {other:?}\n")).unwrap();
+    let mut check = command(&["config", "check", "--config", file.to_str().unwrap()]);
+    let ran = ended(check.current_dir(&directory).output().unwrap()).exits(1);
+    for wrong in ["auth: WRONG: ", "line 1", "vault.master_key_file: WRONG: "] {
+        assert!(ran.stdout.contains(wrong), "{ran:?}");
     }
-    serve.kill().unwrap();
-    serve.wait().unwrap();
 }
 
 /// The service user logs in, and must be one who may ask about others' tokens.

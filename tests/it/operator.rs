@@ -5,6 +5,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::process::Command;
 
+use stacksnap_common::testing::redis::RedisServer;
 use stacksnap_worker::drivers::directory::sample;
 
 use crate::support::cli::{command, ended};
@@ -70,6 +71,9 @@ fn what_no_record_points_at_is_listed_and_removed() {
     assert_eq!(ran.stdout, "", "a snapshot that is there is no orphan");
     serve.stop();
     std::fs::remove_file(serve.data().join("store.redb")).unwrap();
+    // A new store, which knows of nothing.
+    serve.resume();
+    serve.stop();
     assert_eq!(serve.operator(&["orphans"]).exits(0).stdout, "", "what is young is left out");
     let listed = serve.operator(&list).exits(0);
     assert_eq!(listed.stdout.lines().count(), 2, "the tree and the manifest: {listed:?}");
@@ -89,6 +93,8 @@ fn restic_checks_and_restores_a_vault_with_the_key() {
     // Its paths are longer than restic can restore.
     let (serve, _) = with_snapshot_but(Some("deep"));
     let key = serve.operator(&["vault", "key", "default"]).exits(0).stdout;
+    let none = serve.operator(&["vault", "key", "other"]).exits(3);
+    assert!(none.stdout.is_empty() && none.stderr.contains("no vault of that project is there yet"), "{none:?}");
     let restic = |arguments: &[&str]| {
         let mut restic = Command::new("restic");
         for line in key.lines() {
@@ -138,6 +144,27 @@ fn a_key_of_a_vault_that_is_not_there_is_asked_for_in_vain() {
     let mut key = command(&["vault", "key", "default", "--data-dir", "none"]);
     let ran = ended(key.current_dir(&directory).output().unwrap()).exits(1);
     assert!(ran.stderr.contains("master key can't be read"), "{ran:?}");
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0, "nothing is made");
+}
+
+/// The data directory is made for the key and the control socket, where the store is elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_start_beside_redis_makes_the_data_directory() {
+    let redis = RedisServer::start().await;
+    let serve = Serve::start_with(&format!("redis = '{}'\n", redis.url()), None);
+    assert!(serve.data().join("master.key").exists());
+    let ran = serve.operator(&["store", "dump"]).exits(0);
+    assert!(ran.stderr.contains("asking the service"), "{ran:?}");
+}
+
+#[test]
+fn who_looks_at_a_store_that_is_not_there_makes_none() {
+    let directory = tempfile::tempdir().unwrap();
+    for arguments in [&["store", "dump"][..], &["orphans"], &["orphans", "--delete", "x"]] {
+        let mut look = command(&[arguments, &["--data-dir", "mistyped"]].concat());
+        let ran = ended(look.current_dir(&directory).output().unwrap()).exits(2);
+        assert!(ran.stderr.contains("there is no store in mistyped"), "{ran:?}");
+    }
     assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0, "nothing is made");
 }
 

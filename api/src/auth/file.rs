@@ -29,8 +29,18 @@ const FRESH: Duration = Duration::from_secs(1);
 pub enum Error {
     #[error("the token file {path} can't be read: {source}")]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("the token file {path}, line {line}: {what}")]
+    #[error("the token file {path}: line {line} can't be read: {what}")]
     Line { path: PathBuf, line: usize, what: &'static str },
+}
+
+impl Error {
+    /// For callers, who are told neither where the file is nor what is in it.
+    fn outside(&self) -> &'static str {
+        match self {
+            Error::Unreadable { .. } => "The service's token file can't be read.",
+            Error::Line { .. } => "The service's token file has a wrong line; the service's log says which.",
+        }
+    }
 }
 
 type Tokens = HashMap<[u8; 32], Arc<Who>>;
@@ -45,8 +55,8 @@ pub struct TokenFile {
 
 #[derive(Debug)]
 struct State {
-    /// `None`: the file is not as it must be.
-    tokens: Option<Tokens>,
+    /// Or what callers are told while the file is not as it must be.
+    tokens: Result<Tokens, &'static str>,
     stamp: Option<Stamp>,
     looked: Instant,
 }
@@ -56,7 +66,7 @@ impl TokenFile {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let stamp = stamp(path);
         let tokens = load(path)?;
-        let state = State { tokens: Some(tokens), stamp, looked: Instant::now() };
+        let state = State { tokens: Ok(tokens), stamp, looked: Instant::now() };
         Ok(Self { path: path.to_owned(), state: Mutex::new(state) })
     }
 
@@ -70,16 +80,16 @@ impl TokenFile {
                 state.tokens = match load(&self.path) {
                     Ok(tokens) => {
                         tracing::info!(tokens = tokens.len(), "the token file was read again");
-                        Some(tokens)
+                        Ok(tokens)
                     }
                     Err(error) => {
                         tracing::error!("{error}; nobody is let in until it is right");
-                        None
+                        Err(error.outside())
                     }
                 };
             }
         }
-        let Some(tokens) = &state.tokens else { return Err(Refusal::Away("The token file can't be read.")) };
+        let tokens = state.tokens.as_ref().map_err(|why| Refusal::Away(why))?;
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         tokens.get(&digest).cloned().ok_or(Refusal::Unknown)
     }
@@ -177,12 +187,12 @@ mod tests {
         let file = TokenFile::open(&path).unwrap();
         let later = |seconds| Instant::now() + Duration::from_secs(seconds);
         std::fs::write(&path, line("t22", "demo member alice bob")).unwrap();
-        assert!(matches!(file.find("t1", later(2)), Err(Refusal::Away(_))));
+        assert!(matches!(file.find("t1", later(2)), Err(Refusal::Away(why)) if why.contains("wrong line")));
         std::fs::write(&path, line("t333", "demo reader carol")).unwrap();
         assert_eq!(file.find("t1", later(4)), Err(Refusal::Unknown));
         assert_eq!(file.find("t333", later(4)).unwrap().user, "carol");
         std::fs::remove_file(&path).unwrap();
-        assert!(matches!(file.find("t333", later(6)), Err(Refusal::Away(_))));
+        assert!(matches!(file.find("t333", later(6)), Err(Refusal::Away(why)) if why.ends_with("can't be read.")));
     }
 
     #[test]

@@ -14,7 +14,11 @@ pub(crate) fn routes() -> Vec<Route> {
                 .query("stack", Kind::Text, "Only of this stack (id).")
                 .query("snapshot", Kind::Text, "Only of this snapshot (id).")
                 .query("kind", Kind::Text, "Such as `restore`.")
-                .query("state", Kind::Text, "Such as `running`.")
+                .query(
+                    "state",
+                    Kind::OneOf(&["waiting", "preparing", "running", "complete", "failed", "cancelled"]),
+                    "Only in this state.",
+                )
                 .query("limit", Kind::Number, "Operations of a page; default 100, at most 1,000.")
                 .query("marker", Kind::Text, "The id of the last operation of the page before.")
                 .answers::<OperationList>(200, "The operations, without their steps."),
@@ -25,7 +29,11 @@ pub(crate) fn routes() -> Vec<Route> {
         ),
         one("/cancel").post(rule::OPERATION_CANCEL, cancel::cancel).doc(
             Doc::new("cancel_operation", "Stops an operation")
-                .answers::<OperationShown>(202, "It is stopping; it ends when what it must undo is undone.")
+                .answers::<OperationShown>(
+                    202,
+                    "It is stopping; it ends when what it must undo is undone. A restore finishes the resource in hand \
+                     and leaves the rest as it is.",
+                )
                 .changes(),
         ),
         one("/events").get(rule::OPERATION_SHOW, events::events).doc(

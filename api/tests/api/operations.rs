@@ -65,6 +65,7 @@ async fn the_newest_come_first_in_pages() {
     assert_eq!(ids("?stack=0198a000-0000-7000-8000-000000000000").await, [""; 0]);
     assert_eq!(world.get("/v1/p/operations?limit=2").await.json()["next_marker"], made[1]);
     assert_eq!(world.get("/v1/p/operations?marker=x").await.fault().0, 400);
+    assert_eq!(world.get("/v1/p/operations?state=bogus").await.fault().0, 400);
 }
 
 #[tokio::test]

@@ -126,6 +126,9 @@ pub enum State {
 }
 
 impl State {
+    pub const ALL: [State; 6] =
+        [State::Waiting, State::Preparing, State::Running, State::Complete, State::Failed, State::Cancelled];
+
     pub fn ended(self) -> bool {
         matches!(self, State::Complete | State::Failed | State::Cancelled)
     }

@@ -54,6 +54,6 @@ fn row(step: &Step) -> Vec<String> {
         step.attempt.map(|attempt| attempt.to_string()).unwrap_or_default(),
         step.progress.as_ref().map(crate::client::wait::amount).unwrap_or_default(),
         output::plain(step.worker.as_deref().unwrap_or_default()),
-        output::plain(step.reason.as_deref().unwrap_or_default()),
+        output::plain(step.why().unwrap_or_default()),
     ]
 }

@@ -78,7 +78,27 @@ fn shown(previews: &[(String, Preview)]) -> String {
             for line in lines {
                 text.push_str(&format!("{name}: {label}{}\n", output::plain(line)));
             }
+            let changes = preview.creates + preview.overwrites + preview.removes;
+            let named = preview.sample.len() as u64;
+            if label.is_empty() && named > 0 && changes > named {
+                text.push_str(&format!("{name}: … and {} more\n", changes - named));
+            }
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_says_that_it_is_one() {
+        let sample = vec!["overwrite a".to_owned(), "remove b".to_owned()];
+        let preview = Preview { overwrites: 40, removes: 2, unchanged: 9, sample, ..Preview::default() };
+        let text = shown(&[("tree".to_owned(), preview.clone())]);
+        assert!(text.ends_with("tree: remove b\ntree: … and 40 more\n"), "{text}");
+        let all = Preview { overwrites: 1, removes: 1, ..preview };
+        assert!(shown(&[("tree".to_owned(), all)]).ends_with("tree: remove b\n"));
+    }
 }
