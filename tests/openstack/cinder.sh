@@ -31,6 +31,10 @@ backup_driver = cinder.backup.drivers.posix.PosixBackupDriver
 backup_posix_path = $S/cinder/backup
 backup_workers = 1
 quota_backups = 100
+quota_volumes = 100
+quota_snapshots = 100
+quota_gigabytes = 10000
+quota_backup_gigabytes = 10000
 [nfs]
 volume_driver = cinder.volume.drivers.nfs.NfsDriver
 volume_backend_name = nfs
