@@ -109,6 +109,7 @@ pub(super) struct Given<'a> {
     /// Sees and changes what is in any project.
     pub(super) admin: bool,
     pub(super) query: &'a BTreeMap<String, String>,
+    pub(super) headers: &'a HeaderMap,
     pub(super) body: &'a Value,
 }
 
@@ -252,7 +253,7 @@ fn served<S: Service>(
     let Some(project) = world.tokens.project(headers) else { return unauthorized() };
     let mut state = world.state.lock().unwrap();
     state.settle();
-    let given = Given { project: &project, admin: world.tokens.is_admin(headers), query, body };
+    let given = Given { project: &project, admin: world.tokens.is_admin(headers), query, headers, body };
     let answer = match path.split_first() {
         Some((root, [of, ..])) if *root == S::ROOT && S::OF_PROJECT && *of != project => {
             Err(bad_request("Malformed request url"))
