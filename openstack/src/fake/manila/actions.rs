@@ -51,7 +51,7 @@ impl State {
                 snapshot.status
             )));
         }
-        if share.task.is_some() {
+        if share.is_free().is_err() {
             return Err(conflict(format!("Share {id} may not be reverted while it has an active task.")));
         }
         let all = self.snapshots.values().filter(|it| it.share == id);

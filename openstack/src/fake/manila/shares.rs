@@ -8,6 +8,19 @@ use super::faults::Ends;
 use super::routes::{FROM_SNAPSHOT, RECYCLE_BIN, page};
 use super::state::{Next, Share, State};
 
+/// `BUSY_TASK_STATES` of `manila/common/constants.py`
+const BUSY: [&str; 10] = [
+    "migration_starting",
+    "migration_in_progress",
+    "migration_completing",
+    "migration_driver_starting",
+    "migration_driver_in_progress",
+    "migration_driver_phase1_done",
+    "data_copying_starting",
+    "data_copying_in_progress",
+    "data_copying_completing",
+    "data_copying_completed",
+];
 pub(super) const OVER_SIZE: &str = "Requested share exceeds allowed project/user or share type gigabytes quota.";
 
 impl State {
@@ -154,11 +167,11 @@ impl Share {
     /// `_check_is_share_busy`
     pub(super) fn is_free(&self) -> Result<(), Refusal> {
         match &self.task {
-            None => Ok(()),
-            Some(task) => Err(bad_request(format!(
+            Some(task) if BUSY.contains(&task.as_str()) => Err(bad_request(format!(
                 "Share is busy with an active task: Share {} is busy as part of an active task: {task}..",
                 self.id
             ))),
+            _ => Ok(()),
         }
     }
 

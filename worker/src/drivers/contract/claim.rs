@@ -55,6 +55,7 @@ impl<'a> Step<'a> {
             checkpoint: Value::Null,
             volumes: None,
             may_move: true,
+            safety: self.subject.safety(),
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(fence, Instant::now(), length),

@@ -78,6 +78,7 @@ impl Harness {
             checkpoint: Value::Null,
             volumes: None,
             may_move: true,
+            safety: Default::default(),
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(fence, Instant::now(), Duration::from_secs(3600)),

@@ -114,6 +114,7 @@ impl Rig {
             checkpoint: serde_json::Value::Null,
             volumes: None,
             may_move: true,
+            safety: Default::default(),
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),
