@@ -62,6 +62,7 @@ pub(crate) fn context(
         may_move: shared.heat.is_none(),
         safety: safety(claimed),
         volumes: claimed.operation.options.volumes,
+        leaves: claimed.item.leaves,
         checkpoint: claimed.item.checkpoint.clone(),
         progress,
         cancel,

@@ -54,6 +54,7 @@ impl<'a> Step<'a> {
             current: None,
             checkpoint: Value::Null,
             volumes: None,
+            leaves: false,
             may_move: true,
             safety: self.subject.safety(),
             progress: Progress::default(),

@@ -56,6 +56,7 @@ fn ctx(resource: &Resource, current: Option<&Resource>) -> Ctx {
         current: current.cloned().map(Arc::new),
         checkpoint: Value::Null,
         volumes: None,
+        leaves: false,
         may_move: true,
         safety: Default::default(),
         progress: Progress::default(),

@@ -67,6 +67,7 @@ impl Caller {
             current: None,
             checkpoint: Value::Null,
             volumes: None,
+            leaves: false,
             may_move: self.may_move,
             safety: self.safety,
             progress: Progress::default(),

@@ -77,6 +77,7 @@ impl Harness {
             current: None,
             checkpoint: Value::Null,
             volumes: None,
+            leaves: false,
             may_move: true,
             safety: Default::default(),
             progress: Progress::default(),

@@ -113,6 +113,7 @@ impl Rig {
             current: None,
             checkpoint: serde_json::Value::Null,
             volumes: None,
+            leaves: false,
             may_move: true,
             safety: Default::default(),
             progress: Progress::default(),
