@@ -84,8 +84,8 @@ impl Lab {
 
     /// The stack's: the one that was made last, where a restore made another.
     pub(super) fn current(&self) -> String {
-        let all = self.manila.shares("demo-id").into_iter().filter(|share| share.name.as_deref() == Some("data"));
-        all.last().map_or_else(|| self.share.clone(), |share| share.id)
+        let mut all = self.manila.shares("demo-id").into_iter().filter(|share| share.name.as_deref() == Some("data"));
+        all.next_back().map_or_else(|| self.share.clone(), |share| share.id)
     }
 
     pub(super) fn shown(&self) -> Shown {
