@@ -14,6 +14,7 @@
 //! - `keystone.rs`: other people's tokens validated; trusts.
 //! - `heat/`: stacks, read and updated, and their snapshots.
 //! - `cinder/`: volumes, snapshots and backups. `nova/`: servers and what is attached to them. `glance/`: images.
+//! - `manila/`: shares, their snapshots and access rules.
 //! - `swift/`: containers and objects. `thing.rs`: whatever is one JSON object and has no data of its own.
 //! - `error.rs`: what went wrong, and whether trying again helps.
 //! - `fake/` (feature `fake`): a cloud with state to test against, which answers as the real services do.
@@ -32,6 +33,7 @@ pub mod glance;
 pub mod heat;
 pub mod http;
 pub mod keystone;
+pub mod manila;
 pub mod nova;
 mod reply;
 mod request;
@@ -49,6 +51,7 @@ pub use glance::Glance;
 pub use heat::Heat;
 pub use http::Http;
 pub use keystone::Keystone;
+pub use manila::Manila;
 pub use nova::Nova;
 pub use reply::Reply;
 pub use request::Request;

@@ -13,7 +13,7 @@ use stacksnap_openstack::{Credentials, Domain, Http, Scope, Session, User, fake,
 use tokio_util::sync::CancellationToken;
 
 use super::Patience;
-use crate::driver::{CloudSource, Ctx, Cut, Driver, Error, Outcome};
+use crate::driver::{CloudSource, Ctx, Cut, Driver, Error, Outcome, Safety};
 use crate::drivers::contract::Shelf;
 use crate::lease::Lease;
 use crate::progress::Progress;
@@ -22,6 +22,8 @@ use crate::progress::Progress;
 pub(crate) struct Caller {
     pub(crate) shelf: Shelf,
     pub(crate) may_move: bool,
+    pub(crate) safety: Safety,
+    pub(crate) leaves: bool,
     session: Session,
     stack: StackId,
     snapshot: SnapshotId,
@@ -49,7 +51,7 @@ impl Caller {
         let http = http::Settings { answer: Duration::from_secs(20), ..http::Settings::default() };
         let session = Session::new(Http::new(http).unwrap(), keystone.url(), credentials, Default::default()).unwrap();
         let (stack, snapshot) = (StackId::random(), SnapshotId::random());
-        Self { shelf: Shelf::new(), may_move: true, session, stack, snapshot }
+        Self { shelf: Shelf::new(), may_move: true, safety: Safety::None, leaves: false, session, stack, snapshot }
     }
 
     pub(crate) fn source(&self) -> Arc<dyn CloudSource> {
@@ -66,8 +68,9 @@ impl Caller {
             current: None,
             checkpoint: Value::Null,
             volumes: None,
-            leaves: false,
+            leaves: self.leaves,
             may_move: self.may_move,
+            safety: self.safety,
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),
