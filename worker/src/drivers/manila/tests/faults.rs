@@ -26,6 +26,15 @@ async fn a_project_whose_quota_is_full_gets_to_know() {
     let why = permanent(lab.restore(&artifact).await);
     assert!(why.contains("Maximum number of shares allowed (1)"), "{why}");
     assert_eq!((lab.left().len(), lab.manila.shares("demo-id").len()), (1, 1));
+
+    // One that was shrunk is to be as large again.
+    let lab = Lab::start().await;
+    lab.manila.change(&lab.share, |share| share.size = 2);
+    let artifact = lab.copy(step()).await.unwrap();
+    lab.manila.change(&lab.share, |share| share.size = 1);
+    lab.manila.quota(Quota { gigabytes: 1, ..Quota::default() });
+    let why = permanent(lab.restore(&artifact).await);
+    assert!(why.contains("increase the share's size by 1G") && why.contains("the project's quota is full"), "{why}");
 }
 
 #[tokio::test]
