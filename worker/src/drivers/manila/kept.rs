@@ -6,6 +6,7 @@ use stacksnap_openstack::manila::access::HIDDEN;
 use stacksnap_openstack::manila::{self, Metadata, Share};
 
 use super::GIB;
+use super::marks::OURS;
 use crate::driver::{Ctx, Error};
 
 /// Who may reach a share, and how.
@@ -85,7 +86,8 @@ impl Facts {
             share_type: share.share_type.clone(),
             network: share.share_network_id.clone(),
             public: share.is_public,
-            metadata: share.metadata.clone(),
+            // One that once was a copy of ours is the user's by now.
+            metadata: share.metadata.clone().into_iter().filter(|(name, _)| !name.starts_with(OURS)).collect(),
             rules,
             hidden,
         }

@@ -7,6 +7,8 @@ use stacksnap_openstack::manila::{Metadata, Share, Snapshot};
 use crate::driver::Ctx;
 use crate::drivers::openstack::marks;
 
+/// How all our marks begin.
+pub(super) const OURS: &str = "stacksnap_";
 /// On a share that a restore makes, until it is finished.
 pub(super) const HALF: &str = "stacksnap_half";
 /// What Manila takes, in characters (`check_display_field_length` in `manila/api/common.py`).

@@ -13,6 +13,15 @@ use crate::drivers::openstack::call::Calls;
 pub(super) async fn preview(calls: &Calls<'_>, artifact: &Artifact) -> Result<Preview, Error> {
     let kept = Kept::of(artifact)?;
     let mut preview = Preview { bytes: kept.bytes(), ..Preview::default() };
+    if !calls.ctx.may_move && calls.ctx.current.is_none() {
+        preview.blockers.push(format!(
+            "share {} is not in the stack any more: Heat would make another one, and what is in {} can't be brought into that. \
+             openstack share create --snapshot-id makes a share from a snapshot",
+            kept.facts.share,
+            kept.source()
+        ));
+        return Ok(preview);
+    }
     match way(calls, &kept).await? {
         Way::Never(why) => preview.blockers.push(why),
         Way::Back { share, snapshot } => back(calls, &kept, &share, &snapshot, &mut preview).await?,

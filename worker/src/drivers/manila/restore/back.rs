@@ -38,6 +38,14 @@ impl Run<'_> {
                 run.state.phase = Phase::Begin;
                 run.again(&error.to_string())
             }
+            // It was shrunk since, and there is no room for what it was.
+            Err(error)
+                if error.status() == Some(StatusCode::FORBIDDEN) && error.to_string().contains("Quota exceeded") =>
+            {
+                Err(Error::permanent(format!(
+                    "{error}; the project's quota is full: remove something, or have it raised"
+                )))
+            }
             Err(error) => Err(call::error(error)),
         }
     }

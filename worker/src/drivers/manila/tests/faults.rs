@@ -1,5 +1,6 @@
 //! What goes wrong in the cloud, and on the way to it: each ends in a reason that says what to do, and leaves nothing.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use stacksnap_openstack::fake::manila::{Ends, Fault, Quota};
@@ -26,6 +27,15 @@ async fn a_project_whose_quota_is_full_gets_to_know() {
     let why = permanent(lab.restore(&artifact).await);
     assert!(why.contains("Maximum number of shares allowed (1)"), "{why}");
     assert_eq!((lab.left().len(), lab.manila.shares("demo-id").len()), (1, 1));
+
+    // One that was shrunk is to be as large again.
+    let lab = Lab::start().await;
+    lab.manila.change(&lab.share, |share| share.size = 2);
+    let artifact = lab.copy(step()).await.unwrap();
+    lab.manila.change(&lab.share, |share| share.size = 1);
+    lab.manila.quota(Quota { gigabytes: 1, ..Quota::default() });
+    let why = permanent(lab.restore(&artifact).await);
+    assert!(why.contains("increase the share's size by 1G") && why.contains("the project's quota is full"), "{why}");
 }
 
 #[tokio::test]
@@ -175,7 +185,9 @@ async fn a_share_that_is_moved_meanwhile_is_waited_for() {
     let lab = Lab::start().await;
     lab.manila.change(&lab.share, |share| share.task = Some("migration_in_progress".to_owned()));
     let (made, ()) = tokio::join!(lab.copy(step()), async {
-        until(|| lab.manila.asked().len() > 2).await;
+        let asked = Cell::new(0);
+        until(|| asked.replace(asked.get() + lab.manila.asked().len()) > 8).await;
+        assert_eq!(lab.manila.snapshots().len(), 0);
         lab.manila.change(&lab.share, |share| share.task = Some("migration_success".to_owned()));
     });
     made.unwrap();

@@ -160,6 +160,9 @@ async fn a_heat_s_stack_gets_no_other_share() {
     lab.damage();
     lab.restore(&artifact).await.unwrap();
     assert_eq!(lab.content(), CONTENT);
+    // Nor does one that Heat would make anew before.
+    let blockers = lab.preview(&artifact).await.unwrap().blockers;
+    assert!(blockers[0].contains("Heat would make another one"), "{blockers:?}");
     lab.manila.change(&lab.share, |share| share.can.revert = false);
     let why = permanent(lab.restore(&artifact).await);
     assert!(why.contains("the stack is Heat's") && why.contains("openstack share create --snapshot-id"), "{why}");
@@ -178,6 +181,16 @@ async fn a_rule_that_a_lock_hides_stays() {
     lab.damage();
     lab.restore(&artifact).await.unwrap();
     assert_eq!(lab.manila.rules(&lab.share).len(), 3);
+}
+
+/// A copy that a user has taken into a stack carries our marks, which are not to be on what is made of it.
+#[tokio::test]
+async fn marks_of_ours_are_no_metadata_of_the_share() {
+    let lab = Lab::without_revert().await;
+    lab.manila.change(&lab.share, |share| drop(share.metadata.insert("stacksnap_step".to_owned(), "s".to_owned())));
+    let artifact = lab.copy_at(1).await;
+    lab.restore(&artifact).await.unwrap();
+    assert_eq!(lab.shown().metadata.into_keys().collect::<Vec<_>>(), ["purpose"]);
 }
 
 #[tokio::test]
