@@ -74,6 +74,9 @@ impl Config {
         for problem in openstack.into_iter().chain(self.cinder.problems()).chain(self.nova.problems()) {
             demand(false, problem);
         }
+        for problem in self.trove.problems() {
+            demand(false, problem);
+        }
         self.worker_problems(&mut demand);
         self.vault_problems(&mut demand);
         self.limit_problems(&mut demand);

@@ -1,8 +1,7 @@
 //! A cloud in the process, on free ports of 127.0.0.1, with state: what is made is there afterwards, who may not is
 //! refused. Answers are what the real services give, headers and texts with them: those of Keystone 22, Heat 27, Cinder 21
-//! and Swift 2.30 were asked over the wire; Nova's are from its source, Glance's and Neutron's from their API references. The
-//! services of one Keystone are one cloud: Nova attaches Cinder's volumes and makes
-//! Glance's images.
+//! and Swift 2.30 were asked over the wire; Nova's and Trove's are from their sources, Glance's and Neutron's from their API
+//! references. The services of one Keystone are one cloud: Nova attaches Cinder's volumes and makes Glance's images.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "for tests only")]
 
@@ -13,6 +12,7 @@ mod keystone;
 mod neutron;
 pub mod nova;
 pub mod swift;
+pub mod trove;
 mod wire;
 
 pub use cinder::Cinder;
@@ -22,3 +22,4 @@ pub use keystone::Keystone;
 pub use neutron::Neutron;
 pub use nova::Nova;
 pub use swift::Swift;
+pub use trove::Trove;

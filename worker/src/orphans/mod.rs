@@ -13,7 +13,8 @@
 //!
 //! - `known.rs`: whether a record knows of a thing.
 //! - One file a finder: `vault.rs` (entries of vaults), `trusts.rs` (Keystone), `../drivers/cinder/orphans.rs` (backups,
-//!   snapshots, volumes). A driver of another service brings its own.
+//!   snapshots, volumes), `../drivers/trove/orphans.rs` (backups, half-made instances). A driver of another service brings its
+//!   own.
 
 pub mod known;
 pub mod trusts;
@@ -22,6 +23,8 @@ pub mod vault;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use stacksnap_common::store::{self, Millis, Store};
 
@@ -150,4 +153,15 @@ pub async fn search(
         tell(Told::Note(format!("{id} is no orphan: nothing was done about it")));
     }
     Ok(wrong)
+}
+
+/// UTC, as OpenStack's services write it: `2026-11-26T04:00:00.000000`.
+pub(crate) fn moment(text: &str) -> Option<Millis> {
+    let at: DateTime = text.trim_end_matches('Z').parse().ok()?;
+    let at = at.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond();
+    u64::try_from(at).ok().map(Millis)
+}
+
+pub(crate) fn service(error: stacksnap_openstack::Error) -> Error {
+    Error::Service(error.to_string())
 }

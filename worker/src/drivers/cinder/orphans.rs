@@ -3,16 +3,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use stacksnap_common::ids::{ProjectId, StepId};
-use stacksnap_common::store::Millis;
+use stacksnap_openstack::Session;
 use stacksnap_openstack::cinder::{Cinder, Metadata};
-use stacksnap_openstack::{Error as Cloud, Session};
 
 use super::GIB;
 use crate::drivers::openstack::marks;
-use crate::orphans::{Error, Finder, Listed, Mark, Thing};
+use crate::orphans::{Error, Finder, Listed, Mark, Thing, moment, service};
 
 /// How often a thing that is being deleted is looked at, and how many times.
 const PACE: Duration = Duration::from_secs(1);
@@ -136,15 +133,4 @@ impl OfCinder {
         };
         Some((thing, Mark::Made { project, snapshot: snapshot.and_then(|id| id.parse().ok()), step }))
     }
-}
-
-/// UTC, as Cinder writes it: `2026-11-26T04:00:00.000000`.
-fn moment(text: &str) -> Option<Millis> {
-    let at: DateTime = text.trim_end_matches('Z').parse().ok()?;
-    let at = at.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond();
-    u64::try_from(at).ok().map(Millis)
-}
-
-fn service(error: Cloud) -> Error {
-    Error::Service(error.to_string())
 }

@@ -11,6 +11,7 @@ use stacksnap_common::types::{Artifact, Preview, Resource};
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::NoCloud;
+use crate::drivers::contract::AllKept;
 use crate::driver::{Ctx, Cut, Driver, Error, Outcome};
 use crate::drivers::directory::{AllowedRoot, Directory, KIND, Settings, sample};
 use crate::lease::Lease;
@@ -83,6 +84,7 @@ impl Harness {
             lease: Lease::new(fence, Instant::now(), Duration::from_secs(3600)),
             vault: Arc::new(self.vaults.clone()),
             cloud: Arc::new(NoCloud),
+            records: Arc::new(AllKept),
             now: Millis(1_000_000),
         }
     }

@@ -28,6 +28,7 @@ use super::server::Server;
 use super::settings::{Connection, Connections};
 use super::{Postgresql, TYPE};
 use crate::cloud::NoCloud;
+use crate::drivers::contract::AllKept;
 use crate::driver::{Ctx, Cut, Driver, Error, Outcome, VaultSource};
 use crate::lease::Lease;
 use crate::progress::Progress;
@@ -119,6 +120,7 @@ impl Rig {
             lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),
             vault: Arc::new(self.vaults.clone()),
             cloud: Arc::new(NoCloud),
+            records: Arc::new(AllKept),
             now: Millis(1_000_000),
         }
     }
