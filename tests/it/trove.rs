@@ -82,7 +82,10 @@ async fn a_database_comes_back_beside_the_old_one_and_no_backup_is_left() {
     let newer = app.snapshot(&stack, "newer").await;
     app.restore(&stack, &newer).await;
     let now = current(&app, &stack).await;
-    assert_eq!((cloud.content(&now), cloud.trove.look(&now, |it| it.name.clone())), ("newer rows".to_owned(), Some("orders".to_owned())));
+    assert_eq!(
+        (cloud.content(&now), cloud.trove.look(&now, |it| it.name.clone())),
+        ("newer rows".to_owned(), Some("orders".to_owned()))
+    );
 
     let (_, deleted) = app.change(Method::DELETE, &stack, None).await;
     app.completes(&deleted).await;
@@ -103,9 +106,8 @@ async fn a_chain_goes_with_its_last_snapshot() {
     }
     let parents: Vec<_> = cloud.trove.backups().into_iter().map(|it| it.parent).collect();
     assert!(parents[0].is_none() && parents[1..].iter().all(Option::is_some), "{parents:?}");
-    let delete = async |snapshot: &str| {
-        app.change(Method::DELETE, &format!("{stack}/snapshots/{snapshot}"), None).await.1
-    };
+    let delete =
+        async |snapshot: &str| app.change(Method::DELETE, &format!("{stack}/snapshots/{snapshot}"), None).await.1;
     app.completes(&delete(&snapshots[0]).await).await;
     assert_eq!(cloud.trove.backups().len(), 4, "the others are built on it");
     cloud.trove.write(&cloud.instance, b"damage");

@@ -64,7 +64,10 @@ async fn a_backup_is_made_of_an_instance_and_an_instance_from_it() {
     assert_eq!((backup.status.as_str(), backup.size), ("COMPLETED", Some(0.14)));
 
     let of = trove.instance(&id).await.unwrap();
-    assert_eq!((of.flavor.as_str(), of.volume.as_ref().map(|it| it.size), of.status.as_str()), ("6", Some(2), "ACTIVE"));
+    assert_eq!(
+        (of.flavor.as_str(), of.volume.as_ref().map(|it| it.size), of.status.as_str()),
+        ("6", Some(2), "ACTIVE")
+    );
     let new = NewInstance {
         name: "again".to_owned(),
         flavor: of.flavor,
@@ -80,7 +83,10 @@ async fn a_backup_is_made_of_an_instance_and_an_instance_from_it() {
     assert_eq!(made.status, "BUILD");
     trove.rename_instance(&made.id, "better").await.unwrap();
     let made = trove.instance(&made.id).await.unwrap();
-    assert_eq!((made.name.as_str(), made.status.as_str(), made.configuration.unwrap().id), ("better", "ACTIVE", "c".into()));
+    assert_eq!(
+        (made.name.as_str(), made.status.as_str(), made.configuration.unwrap().id),
+        ("better", "ACTIVE", "c".into())
+    );
     assert_eq!(fake.content(&made.id).unwrap(), b"rows");
     assert_eq!(trove.instances_named("better").await.unwrap().len(), 1);
     trove.delete_instance(&made.id).await.unwrap();

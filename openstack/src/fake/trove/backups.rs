@@ -14,9 +14,7 @@ impl State {
         Some(match (method, path) {
             ("GET", []) => self.list_backups(given),
             ("POST", []) => self.create_backup(given),
-            ("GET", [id]) => {
-                self.backup_of(id, given).map(|backup| (StatusCode::OK, json!({"backup": backup.view()})))
-            }
+            ("GET", [id]) => self.backup_of(id, given).map(|backup| (StatusCode::OK, json!({"backup": backup.view()}))),
             ("DELETE", [id]) => self.delete_backup(id, given),
             _ => return None,
         })
@@ -32,7 +30,9 @@ impl State {
     fn list_backups(&self, given: &Given<'_>) -> Answer {
         let everywhere = given.query.get("all_projects").is_some_and(|all| all.eq_ignore_ascii_case("true"));
         if everywhere && !given.admin {
-            return Err(super::super::wire::forbidden("Policy doesn't allow backup:index:all_projects to be performed."));
+            return Err(super::super::wire::forbidden(
+                "Policy doesn't allow backup:index:all_projects to be performed.",
+            ));
         }
         let mut all: Vec<&Backup> = self.backups.values().collect();
         all.retain(|backup| everywhere || backup.project == given.project);
@@ -161,7 +161,8 @@ impl State {
 
 impl Backup {
     fn view(&self) -> Value {
-        let location = self.size.map(|_| format!("http://swift/v1/AUTH_x/database_backups/{}.xbstream.gz.enc", self.id));
+        let location =
+            self.size.map(|_| format!("http://swift/v1/AUTH_x/database_backups/{}.xbstream.gz.enc", self.id));
         json!({
             "id": self.id, "name": self.name, "description": self.description, "locationRef": location,
             "instance_id": self.instance, "created": self.created, "updated": self.created, "size": self.size,

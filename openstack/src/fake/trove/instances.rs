@@ -103,7 +103,8 @@ impl State {
                 )));
             }
         }
-        if self.instances.values().filter(|instance| instance.project == given.project).count() >= self.quota.instances {
+        if self.instances.values().filter(|instance| instance.project == given.project).count() >= self.quota.instances
+        {
             return Err(over_quota("Quota exceeded for resources: ['instances'].".to_owned()));
         }
         let id = self.put_instance(given.project, b"");

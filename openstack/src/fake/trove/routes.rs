@@ -66,7 +66,8 @@ impl State {
         let mut body = json!({ key: page });
         if page.len() == limit {
             let marker = next(page);
-            let others = query.iter().filter(|(name, _)| *name != "marker").map(|(name, value)| format!("{name}={value}&"));
+            let others =
+                query.iter().filter(|(name, _)| *name != "marker").map(|(name, value)| format!("{name}={value}&"));
             let (others, port) = (others.collect::<String>(), self.port);
             let href = format!("http://127.0.0.1:{port}/v1.0/p/{key}?{others}marker={marker}");
             body["links"] = json!([{"rel": "next", "href": href}]);

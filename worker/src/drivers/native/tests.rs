@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::cloud::NoCloud;
-use crate::drivers::contract::AllKept;
 use crate::driver::VaultSource;
+use crate::drivers::contract::AllKept;
 use crate::lease::Lease;
 use crate::progress::Progress;
 use crate::vault::Vault;

@@ -248,7 +248,9 @@ async fn remove(
     let Some(found) = call::find(ctx, thing.get(id)).await? else { return failed(making, thing, &why, patience) };
     if found.is == Is::Stuck {
         let (maker, status) = (thing.maker(), found.status);
-        return Err(Error::permanent(format!("{why}; and {maker} can't delete it ({status}): an administrator has to")));
+        return Err(Error::permanent(format!(
+            "{why}; and {maker} can't delete it ({status}): an administrator has to"
+        )));
     }
     let still = format!("{why}; it is still being deleted");
     if asked || found.is == Is::Leaving {

@@ -41,7 +41,8 @@ pub(super) async fn copy(settings: &Settings, calls: &Calls<'_>) -> Result<Outco
         Err(_) => {
             let instance = calls.target().await?;
             if let Some(cluster) = &instance.cluster_id {
-                let why = format!("instance {} is a part of cluster {cluster}: Trove makes no backup of one", instance.id);
+                let why =
+                    format!("instance {} is a part of cluster {cluster}: Trove makes no backup of one", instance.id);
                 let ctx = calls.ctx;
                 return Ok(Outcome::Done(Artifact::unprotected(&ctx.resource, ctx.step, ctx.lease.fence(), why)));
             }
@@ -61,7 +62,10 @@ pub(super) async fn copy(settings: &Settings, calls: &Calls<'_>) -> Result<Outco
                 return Err(Error::permanent(format!("backup {} was deleted when it was just there", found.id)));
             };
             if !stands(calls, &backup).await? {
-                tracing::warn!(backup = backup.id, "what this backup is built on may be on its way out; it is made again");
+                tracing::warn!(
+                    backup = backup.id,
+                    "what this backup is built on may be on its way out; it is made again"
+                );
                 calls.act(thing.delete(&backup.id)).await?.map_err(calls::refused)?;
                 let dropped = Copying { parent: None, dropped: Some(backup.id), ..copying };
                 return later(settings.patience.pace.0, &dropped);

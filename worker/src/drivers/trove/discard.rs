@@ -128,8 +128,8 @@ impl Run<'_> {
             let Some(mark) = Mark::of(other) else { return Ok(Lets::Stay) };
             match standing(self.calls, &mark).await? {
                 Standing::Kept => return Ok(Lets::Stay),
-                Standing::Leaving => wait = Some(format!("backup {}, which is built on {id}", other.id)),
-                Standing::Forgotten => {}
+                Standing::Forgotten if !self.state.asked.contains(&other.id) => {}
+                _ => wait = Some(format!("backup {}, which is built on {id}", other.id)),
             }
         }
         Ok(wait.map_or(Lets::Go, Lets::Wait))

@@ -42,9 +42,9 @@ impl Finder for OfTrove {
         let mut listed = Listed::default();
         if !all {
             let own = token.project.map(|project| project.id).unwrap_or_default();
-            listed.notes.push(format!(
-                "Trove was searched in project {own} only: its user is no administrator (role admin)"
-            ));
+            listed
+                .notes
+                .push(format!("Trove was searched in project {own} only: its user is no administrator (role admin)"));
         }
         let is_parent = |id: &str| backups.iter().any(|other| other.parent_id.as_deref() == Some(id));
         listed.things.extend(backups.iter().filter(|it| !is_parent(&it.id)).filter_map(|it| self.backup(it)));

@@ -25,10 +25,14 @@ pub(super) async fn preview(calls: &Calls<'_>, artifact: &Artifact) -> Result<Pr
     }
     if !facts.replicas.is_empty() {
         let replicas = facts.replicas.join(", ");
-        preview.notes.push(format!("the instance had replicas ({replicas}): they follow the old one, the new one has none"));
+        preview
+            .notes
+            .push(format!("the instance had replicas ({replicas}): they follow the old one, the new one has none"));
     }
     if facts.network.is_none() {
-        preview.notes.push("Trove did not tell in which network the instance was: the new one is where Trove puts it".to_owned());
+        preview.notes.push(
+            "Trove did not tell in which network the instance was: the new one is where Trove puts it".to_owned(),
+        );
     }
     Ok(preview)
 }

@@ -77,7 +77,8 @@ pub(super) async fn restore(
 pub(super) async fn problems(calls: &Calls<'_>, kept: &Kept) -> Result<Vec<String>, Error> {
     let (mut problems, mut seen, mut next) = (Vec::new(), BTreeSet::new(), Some(kept.backup.clone()));
     while let Some(id) = next.take().filter(|id| seen.insert(id.clone())) {
-        let what = if id == kept.backup { format!("backup {id}") } else { format!("backup {id}, which it is built on,") };
+        let what =
+            if id == kept.backup { format!("backup {id}") } else { format!("backup {id}, which it is built on,") };
         let Some(backup) = calls.find(calls.trove.backup(&id)).await? else {
             problems.push(format!("{what} is not there any more: somebody else removed it"));
             break;

@@ -11,8 +11,8 @@ use stacksnap_common::types::{Artifact, Preview, Resource};
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::NoCloud;
-use crate::drivers::contract::AllKept;
 use crate::driver::{Ctx, Cut, Driver, Error, Outcome};
+use crate::drivers::contract::AllKept;
 use crate::drivers::directory::{AllowedRoot, Directory, KIND, Settings, sample};
 use crate::lease::Lease;
 use crate::progress::Progress;

@@ -1,5 +1,6 @@
 //! A Trove with one instance in one project, and a driver that is quick about it.
 
+use std::cell::Cell;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ pub(super) const CONTENT: &[u8] = b"rows of the first day";
 pub(super) const TAKES: Duration = Duration::from_millis(150);
 
 pub(super) struct Lab {
-    pub(super) keystone: fake::Keystone,
+    _keystone: fake::Keystone,
     pub(super) trove: fake::Trove,
     pub(super) caller: Caller,
     /// The one that was there first.
@@ -52,7 +53,7 @@ impl Lab {
         let instance = trove.instance("demo-id", CONTENT);
         let caller = Caller::of(&keystone);
         let settings = Settings { full_every, patience: lab::patience("openstack.longest_wait") };
-        Self { keystone, trove, caller, instance, settings }
+        Self { _keystone: keystone, trove, caller, instance, settings }
     }
 
     pub(super) fn driver(&self) -> Arc<dyn Driver> {
@@ -95,6 +96,17 @@ impl Lab {
 
     pub(super) fn content(&self) -> Vec<u8> {
         self.trove.content(&self.current().unwrap()).unwrap()
+    }
+
+    /// Waits until Trove was asked so many times more.
+    pub(super) async fn asked(&self, method: &str, times: usize) {
+        let seen = Cell::new(0);
+        lab::until(|| {
+            let more = self.trove.asked().iter().filter(|asked| asked.method == method).count();
+            seen.set(seen.get() + more);
+            seen.get() >= times
+        })
+        .await;
     }
 
     /// Ids of all backups, the oldest first.
