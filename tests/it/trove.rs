@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::support::app::App;
 
 struct Cloud {
-    _keystone: fake::Keystone,
+    _others: (fake::Keystone, fake::Cinder),
     trove: fake::Trove,
     instance: String,
     dir: TempDir,
@@ -21,6 +21,7 @@ impl Cloud {
     async fn start() -> Self {
         let keystone = fake::Keystone::start().await;
         keystone.grant("operator", "demo", &["member"]);
+        let cinder = fake::Cinder::start(&keystone).await;
         let trove = fake::Trove::start(&keystone).await;
         let takes = Duration::from_millis(300);
         trove.delays(Delays { backup: takes, build: takes, delete: takes });
@@ -29,7 +30,7 @@ impl Cloud {
         let clouds = json!({"clouds": {"test": {"auth": {
             "auth_url": keystone.url().as_str(), "username": "operator", "password": "secret-of-operator", "project_name": "demo"}}}});
         std::fs::write(dir.path().join("clouds.yaml"), clouds.to_string()).unwrap();
-        Self { _keystone: keystone, trove, instance, dir }
+        Self { _others: (keystone, cinder), trove, instance, dir }
     }
 
     async fn app(&self) -> App {
