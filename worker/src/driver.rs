@@ -48,6 +48,8 @@ pub struct Ctx {
     pub may_move: bool,
     /// What the request wants to be made of volumes; `None`: what the configuration says.
     pub volumes: Option<VolumeMode>,
+    /// The operation takes the resource out of its stack, so whatever is kept of it has to outlive it.
+    pub leaves: bool,
     /// What the last run of this step left in [`Outcome::Later`] or by [`Ctx::checkpoint`]; `Null` at the first.
     pub checkpoint: Value,
     pub progress: Progress,

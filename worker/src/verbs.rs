@@ -62,6 +62,7 @@ pub(crate) fn context(
         current: claimed.current.clone().map(Arc::new),
         may_move: shared.heat.is_none(),
         volumes: claimed.operation.options.volumes,
+        leaves: claimed.item.leaves,
         checkpoint: claimed.item.checkpoint.clone(),
         progress,
         cancel,

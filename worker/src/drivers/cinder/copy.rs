@@ -48,7 +48,11 @@ struct Copying {
 }
 
 pub(super) async fn cut(settings: &Settings, calls: &Calls<'_>) -> Result<Outcome<Cut>, Error> {
-    let mode = calls.ctx.volumes.unwrap_or(settings.mode);
+    let mode = match calls.ctx.volumes.unwrap_or(settings.mode) {
+        // Cinder deletes no volume that has a snapshot.
+        VolumeMode::Snapshot if calls.ctx.leaves => VolumeMode::Backup,
+        mode => mode,
+    };
     if mode == VolumeMode::Backup {
         return Ok(Outcome::Done(Cut::None));
     }

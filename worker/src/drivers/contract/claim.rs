@@ -54,6 +54,7 @@ impl<'a> Step<'a> {
             current: None,
             checkpoint: Value::Null,
             volumes: None,
+            leaves: false,
             may_move: true,
             progress: Progress::default(),
             cancel: CancellationToken::new(),

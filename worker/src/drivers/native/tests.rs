@@ -57,6 +57,7 @@ fn ctx(resource: &Resource, current: Option<&Resource>) -> Ctx {
         current: current.cloned().map(Arc::new),
         checkpoint: Value::Null,
         volumes: None,
+        leaves: false,
         may_move: true,
         progress: Progress::default(),
         cancel: CancellationToken::new(),

@@ -85,6 +85,7 @@ impl Caller {
             current: None,
             checkpoint: Value::Null,
             volumes: None,
+            leaves: false,
             may_move: self.may_move,
             progress: Progress::default(),
             cancel: CancellationToken::new(),

@@ -78,6 +78,7 @@ impl Harness {
             current: None,
             checkpoint: Value::Null,
             volumes: None,
+            leaves: false,
             may_move: true,
             progress: Progress::default(),
             cancel: CancellationToken::new(),

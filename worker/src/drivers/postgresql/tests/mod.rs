@@ -114,6 +114,7 @@ impl Rig {
             current: None,
             checkpoint: serde_json::Value::Null,
             volumes: None,
+            leaves: false,
             may_move: true,
             progress: Progress::default(),
             cancel: CancellationToken::new(),
