@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::super::wire::{Answer, Given, Refusal, bad_request, missing, over_quota, text};
-use super::routes::{not_implemented, server_error, unauthorized, unprocessable};
+use super::routes::{fits, not_implemented, server_error, unauthorized, unprocessable};
 use super::state::{Backup, Ends, Next, State, Swift};
 
 impl State {
@@ -63,6 +63,9 @@ impl State {
         };
         if new["description"] == "" {
             return Err(bad_request("Validation error: backup['description'] '' should be non-empty"));
+        }
+        for (what, text) in [("name", &new["name"]), ("description", &new["description"])] {
+            fits("backup", what, text)?;
         }
         let Some(of) = new["instance"].as_str() else { return Err(bad_request("instance is missing.")) };
         self.may_act_on(of, given)?;

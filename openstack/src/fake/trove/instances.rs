@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::super::wire::{Answer, Given, Refusal, bad_request, conflict, forbidden, missing, over_quota, text};
-use super::routes::{not_implemented, unprocessable};
+use super::routes::{fits, not_implemented, unprocessable};
 use super::state::{Ends, Instance, Next, State};
 
 impl State {
@@ -67,6 +67,7 @@ impl State {
         let Some(name) = text(&new["name"]) else {
             return Err(bad_request("Validation error: instance 'name' is a required property"));
         };
+        fits("instance", "name", &new["name"])?;
         let datastore = (text(&new["datastore"]["type"]), text(&new["datastore"]["version"]));
         let (Some(datastore), Some(version)) = datastore else {
             return Err(bad_request("Please specify datastore. No default datastore is defined."));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::super::wire::{Answer, Given, Refusal, Service, Wire};
+use super::super::wire::{Answer, Given, Refusal, Service, Wire, bad_request};
 use super::state::State;
 
 impl Service for State {
@@ -49,6 +49,14 @@ pub(super) fn unauthorized(message: impl Into<String>) -> Refusal {
 /// `HTTPServerError`
 pub(super) fn server_error(message: impl Into<String>) -> Refusal {
     Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, kind: "serverError", message: message.into() }
+}
+
+/// A text of a request, by `trove/common/apischema.py`, `non_empty_string`.
+pub(super) fn fits(of: &str, what: &str, text: &Value) -> Result<(), Refusal> {
+    match text.as_str().filter(|text| text.chars().count() > 255) {
+        Some(text) => Err(bad_request(format!("Validation error: {of}['{what}'] '{text}' is too long"))),
+        None => Ok(()),
+    }
 }
 
 impl State {

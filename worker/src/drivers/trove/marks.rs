@@ -10,9 +10,9 @@ use crate::drivers::openstack::marks;
 /// How a description of ours begins, and an instance's name goes on after the step.
 const OURS: &str = "made by stacksnap, which removes it: ";
 const HALF_MADE: &str = " for ";
-/// Trove's columns take 512 and 255 characters. What is cut off is the resource's name, at their ends.
-const DESCRIPTION: usize = 500;
-const NAME: usize = 255;
+/// Trove takes so many characters (`trove/common/apischema.py`, `non_empty_string`). What is cut off is the resource's name, at
+/// the end: all before it is shorter.
+const LONGEST: usize = 255;
 
 /// What a backup of ours says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,12 +27,12 @@ pub(super) struct Mark {
 pub(super) fn description(ctx: &Ctx) -> String {
     let snapshot = ctx.snapshot.map(|snapshot| snapshot.to_string()).unwrap_or_default();
     let (project, stack, resource) = (&ctx.project, ctx.stack, &ctx.resource.name);
-    cut(format!("{OURS}project {project}, stack {stack}, snapshot {snapshot}, resource {resource}"), DESCRIPTION)
+    cut(format!("{OURS}project {project}, stack {stack}, snapshot {snapshot}, resource {resource}"))
 }
 
 /// Of an instance until it is whole. A restore of another step finds it by what follows the step's id.
 pub(super) fn half_made(ctx: &Ctx) -> String {
-    cut(format!("{}{}", marks::name(ctx.step), whose(ctx)), NAME)
+    cut(format!("{}{}", marks::name(ctx.step), whose(ctx)))
 }
 
 fn whose(ctx: &Ctx) -> String {
@@ -77,6 +77,6 @@ impl Mark {
     }
 }
 
-fn cut(text: String, longest: usize) -> String {
-    if text.chars().count() <= longest { text } else { text.chars().take(longest).collect() }
+fn cut(text: String) -> String {
+    text.chars().take(LONGEST).collect()
 }

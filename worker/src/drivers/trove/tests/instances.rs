@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stacksnap_common::types::Consistency;
+use stacksnap_common::types::{Consistency, Resource};
 
 use super::lab::{CONTENT, Lab, backup};
 use crate::driver::Error;
-use crate::drivers::openstack::lab::{copy, permanent, restore, step, until};
+use crate::drivers::openstack::lab::{self, copy, permanent, restore, step, until};
 
 #[tokio::test]
 async fn a_backup_says_whose_it_is() {
@@ -23,6 +23,25 @@ async fn a_backup_says_whose_it_is() {
     );
     assert_eq!(made.description.as_ref(), Some(&expected));
     assert_eq!((artifact.consistency, artifact.bytes), (Consistency::Application, 150_323_855));
+}
+
+/// Trove takes 255 characters.
+#[tokio::test]
+async fn a_resource_with_a_long_name_is_found_by_what_there_is_room_for() {
+    let lab = Lab::start(1).await;
+    let (step, name) = (step(), "ü".repeat(255));
+    let ctx = |step| {
+        let mut ctx = lab.ctx(step);
+        ctx.resource = Arc::new(Resource { name: name.parse().unwrap(), ..lab.resource() });
+        ctx
+    };
+    let artifact = copy(&*lab.driver(), ctx(step)).await.unwrap();
+    copy(&*lab.driver(), ctx(step)).await.unwrap();
+    assert_eq!(lab.backups().len(), 1);
+    restore(&*lab.driver(), ctx(lab::step()), &artifact).await.unwrap();
+    assert_eq!(lab.content(), CONTENT);
+    lab.discard(step, None).await.unwrap();
+    assert!(lab.backups().is_empty());
 }
 
 #[tokio::test]
