@@ -19,4 +19,5 @@ mod stacks;
 mod support;
 mod swift;
 mod trove;
+mod wire;
 mod workers;
