@@ -4,8 +4,6 @@
 //! datastore may have thrown away since what links an older one with today (PostgreSQL's log files, `backup/drivers/postgres.py`),
 //! and a backup of somebody else's could be deleted at any time, which would delete ours with it.
 
-use std::collections::BTreeMap;
-
 use stacksnap_openstack::trove::Backup;
 
 use super::marks::Mark;
@@ -15,22 +13,17 @@ use super::marks::Mark;
 pub(super) fn parent(backups: &[Backup], full_every: u32) -> Option<(&Backup, Mark)> {
     let newest = backups.iter().find(|backup| backup.status == "COMPLETED")?;
     let mark = Mark::of(newest)?;
-    (depth(backups, newest) + 1 < full_every as usize).then_some((newest, mark))
+    (depth(backups, newest)? + 1 < full_every as usize).then_some((newest, mark))
 }
 
-/// How many backups it is built on. One of which something is missing is as deep as can be: nothing is built on it.
-fn depth(backups: &[Backup], backup: &Backup) -> usize {
-    let by_id: BTreeMap<_, _> = backups.iter().map(|backup| (backup.id.as_str(), backup)).collect();
-    let (mut depth, mut at) = (0, backup);
-    while let Some(parent) = &at.parent_id {
-        let Some(next) = by_id.get(parent.as_str()) else { return backups.len() + 1_000_000 };
-        depth += 1;
-        if depth > backups.len() {
-            return depth + 1_000_000;
-        }
-        at = next;
+/// How many backups it is built on. `None`: one of them is missing.
+fn depth(backups: &[Backup], backup: &Backup) -> Option<usize> {
+    let mut at = backup;
+    for depth in 0..=backups.len() {
+        let Some(parent) = &at.parent_id else { return Some(depth) };
+        at = backups.iter().find(|backup| backup.id == *parent)?;
     }
-    depth
+    None
 }
 
 /// All that are built on it, at whatever depth.

@@ -18,6 +18,9 @@
 //! its owner's to delete ([why](../../../../docs/decisions/011-a-database-is-restored-beside-the-old-one.md)). A stack of
 //! Heat's can't be told of another instance: there a restore is refused before anything is touched.
 //!
+//! **Trove deletes what is built on a backup with it**, a user's own too, and keeps no note of ours on one: which are still
+//! wanted the records say ([why](../../../../docs/decisions/012-which-backups-are-wanted-the-records-say.md)).
+//!
 //! **Adoption**: a backup of ours is named `stacksnap-` and the step's id, a half-made instance that and whose it is; each is
 //! looked for by that name before it is made; of two, the younger goes. An instance gets its own name last, when its id is in
 //! the checkpoint. What a restore that was stopped left half-made the next restore of the resource takes away.
