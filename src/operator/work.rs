@@ -10,6 +10,7 @@ use stacksnap_common::store::backend;
 use stacksnap_worker::catalog;
 use stacksnap_worker::drivers::cinder::orphans::OfCinder;
 use stacksnap_worker::drivers::manila::orphans::OfManila;
+use stacksnap_worker::drivers::trove::orphans::OfTrove;
 use stacksnap_worker::orphans::trusts::Trusts;
 use stacksnap_worker::orphans::vault::OfVaults;
 use stacksnap_worker::orphans::{self, Finder, Remove, Told};
@@ -97,6 +98,7 @@ impl Work {
             if self.config.openstack.enabled {
                 finders.push(Box::new(OfCinder { session: session.clone(), same_projects }));
                 finders.push(Box::new(OfManila { session: session.clone(), same_projects }));
+                finders.push(Box::new(OfTrove { session: session.clone(), same_projects }));
             }
             if same_projects {
                 finders.push(Box::new(Trusts { service: session, lasts: self.config.heat.trust_lasts }));

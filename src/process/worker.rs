@@ -17,6 +17,7 @@ use stacksnap_worker::drivers::postgresql::Postgresql;
 use stacksnap_worker::drivers::postgresql::settings::Connections;
 use stacksnap_worker::drivers::remote::{self, Stack};
 use stacksnap_worker::drivers::swift::Container;
+use stacksnap_worker::drivers::trove::{self, Instance};
 use stacksnap_worker::housekeeping;
 use stacksnap_worker::slots::Counts;
 use stacksnap_worker::vault::PruneRules;
@@ -76,8 +77,9 @@ fn drivers(config: &Config) -> Registry {
     }
     let patience = Patience { longest: config.nova.longest_wait, ..Patience::new("nova.longest_wait") };
     let longest = config.openstack.longest_wait;
-    let there =
-        Stack::new(remote::Settings { patience: Patience { longest, ..Patience::new("openstack.longest_wait") } });
+    let general = Patience { longest, ..Patience::new("openstack.longest_wait") };
+    let there = Stack::new(remote::Settings { patience: general });
+    let instance = Instance::new(trove::Settings { full_every: config.trove.full_every, patience: general });
     let volume = Volume::new(cinder::Settings {
         mode: config.cinder.mode,
         full_every: config.cinder.full_every,
@@ -89,6 +91,7 @@ fn drivers(config: &Config) -> Registry {
         .with(Arc::new(Configuration))
         .with(Arc::new(Container))
         .with(Arc::new(there))
+        .with(Arc::new(instance))
         .with(Arc::new(Server::new(nova::Settings { patience })))
         .with(Arc::new(Image::new(patience)))
         .with(Arc::new(share))

@@ -62,6 +62,8 @@ pub struct Ctx {
     pub vault: Arc<dyn VaultSource>,
     /// The cloud, in the name of whoever asked.
     pub cloud: Arc<dyn CloudSource>,
+    /// What the records know of things that other steps made.
+    pub records: Arc<dyn Records>,
     /// The store's clock, at the start of this run.
     pub now: Millis,
 }
@@ -105,6 +107,25 @@ pub trait VaultSource: Send + Sync {
 #[async_trait]
 pub trait CloudSource: Send + Sync {
     async fn session(&self) -> Result<Session, Error>;
+}
+
+/// For a type whose things are built on each other, in a service that keeps no note of which are still wanted.
+#[async_trait]
+pub trait Records: Send + Sync {
+    /// Of what `step` made for a snapshot of the project.
+    async fn standing(&self, project: &ProjectId, snapshot: SnapshotId, step: StepId) -> Result<Standing, Error>;
+}
+
+/// Whether a thing that is there is still wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// A snapshot has it, or the operation that made it runs still.
+    Kept,
+    /// Its snapshot, or that one's stack, is being deleted now: somebody else is about to remove it, or to leave it to those
+    /// that are built on it.
+    Leaving,
+    /// No record knows of it, and nobody will remove it.
+    Forgotten,
 }
 
 /// Done, or to be looked at again later: a long wait is a timer, not a sleeping worker.

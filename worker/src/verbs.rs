@@ -14,6 +14,7 @@ use crate::Shared;
 use crate::driver::{Ctx, Cut, Driver, Error, Outcome, Safety};
 use crate::heat;
 use crate::lease::Lease;
+use crate::orphans::known::OfStore;
 use crate::progress::Progress;
 use crate::seal;
 use crate::slots::Slot;
@@ -69,6 +70,7 @@ pub(crate) fn context(
         lease,
         vault: Arc::clone(&shared.vaults),
         cloud: shared.clouds.of_step(&shared.store, &claimed.operation.project, claimed.operation.grant),
+        records: Arc::new(OfStore(shared.store.clone())),
         now: claimed.at,
     }
 }

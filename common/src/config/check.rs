@@ -79,6 +79,9 @@ impl Config {
         {
             demand(false, problem);
         }
+        for problem in self.trove.problems() {
+            demand(false, problem);
+        }
         self.worker_problems(&mut demand);
         self.vault_problems(&mut demand);
         self.limit_problems(&mut demand);

@@ -38,7 +38,7 @@ pub use heat::{ActAs, Heat};
 pub use keystone::{Interface, Keystone};
 pub use layers::{Error, Sources, load};
 pub use limits::Limits;
-pub use openstack::{Cinder, Manila, Nova, Openstack};
+pub use openstack::{Cinder, Manila, Nova, Openstack, Trove};
 pub use policy::{Restore, Retention, Snapshot, Stacks};
 pub use postgresql::{Connection, Projects, SslMode};
 pub use queue::Queue;
@@ -77,6 +77,7 @@ pub struct Config {
     pub cinder: Cinder,
     pub nova: Nova,
     pub manila: Manila,
+    pub trove: Trove,
     pub policy: Rules,
     pub store: Store,
     pub queue: Queue,
@@ -109,6 +110,7 @@ impl Default for Config {
             cinder: Cinder::default(),
             nova: Nova::default(),
             manila: Manila::default(),
+            trove: Trove::default(),
             policy: Rules::default(),
             store: Store::default(),
             queue: Queue::default(),

@@ -48,6 +48,15 @@ pub(super) const ALL: &[Kind] = &[
         cloud: true,
         properties: SERVER,
     },
+    Kind {
+        name: "OS::Trove::Instance",
+        cut: CutKind::None,
+        quiesce: false,
+        external_id: Some("the id of an instance, a UUID"),
+        external_id_ok: is_uuid,
+        cloud: true,
+        properties: INSTANCE,
+    },
 ];
 
 type Properties = &'static [(&'static str, Property, Required)];
@@ -130,6 +139,21 @@ const IMAGE: Properties = &taken([
     "ramdisk_id",
     "tags",
     "visibility",
+]);
+
+const INSTANCE: Properties = &taken([
+    "availability_zone",
+    "databases",
+    "datastore_type",
+    "datastore_version",
+    "flavor",
+    "name",
+    "networks",
+    "replica_count",
+    "replica_of",
+    "restore_point",
+    "size",
+    "users",
 ]);
 
 /// Each of them anything, and none required.

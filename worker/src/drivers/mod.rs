@@ -14,3 +14,4 @@ pub mod openstack;
 pub mod postgresql;
 pub mod remote;
 pub mod swift;
+pub mod trove;

@@ -22,11 +22,11 @@ mod shelf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use stacksnap_common::ids::{ProjectId, StepId};
+use stacksnap_common::ids::{ProjectId, SnapshotId, StepId};
 use stacksnap_common::types::{Artifact, Resource};
 
 use crate::cloud::NoCloud;
-use crate::driver::{CloudSource, Driver, Safety, VaultSource};
+use crate::driver::{CloudSource, Driver, Error, Records, Safety, Standing, VaultSource};
 
 pub(crate) use self::cancelled::*;
 pub(crate) use self::copies::*;
@@ -34,6 +34,16 @@ pub(crate) use self::killed::*;
 pub(crate) use self::late::*;
 pub(crate) use self::restores::*;
 pub(crate) use self::shelf::Shelf;
+
+/// Records that want everything.
+pub(crate) struct AllKept;
+
+#[async_trait]
+impl Records for AllKept {
+    async fn standing(&self, _: &ProjectId, _: SnapshotId, _: StepId) -> Result<Standing, Error> {
+        Ok(Standing::Kept)
+    }
+}
 
 /// A resource of the type under test, all for itself, and the world around it.
 #[async_trait]
