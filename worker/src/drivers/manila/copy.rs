@@ -1,14 +1,16 @@
 //! Cut and copy.
 //!
-//! A cut is a Manila snapshot. A copy has nothing more to do, but for a safety snapshot of a share that can be taken back: from
-//! its snapshot a share is made, which is the copy, and the snapshot goes, since it would be in the way. What the share is
-//! besides its bytes is noted when it is first looked at, and goes through the checkpoints into the artifact.
+//! A cut is a Manila snapshot. A copy has nothing more to do, but for a safety snapshot of a share that can be taken back, or
+//! that leaves the stack: from its snapshot a share is made, which is the copy, and the snapshot goes, since it would be in the
+//! way. What the share is besides its bytes is noted when it is first looked at, and goes through the checkpoints into the
+//! artifact.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use stacksnap_common::types::Artifact;
+use stacksnap_openstack::manila::Share;
 
 use super::kept::{Facts, Kept};
 use super::things::{AShare, ASnapshot, or_on_its_way};
@@ -49,12 +51,13 @@ pub(super) async fn cut(settings: &Settings, calls: &Calls<'_>) -> Result<Outcom
         Ok(cutting) => cutting,
         Err(_) => {
             let share = state::target(calls).await?;
-            if !share.snapshot_support {
+            if why_not(calls, &share).is_some() {
                 return Ok(Outcome::Done(Cut::None));
             }
             let rules = calls.ask(calls.manila.rules(&share.id)).await?;
-            let can = share.revert_to_snapshot_support && share.create_share_from_snapshot_support;
-            let apart = can && calls.ctx.safety == Safety::This;
+            let can = share.create_share_from_snapshot_support;
+            let in_the_way = share.revert_to_snapshot_support || calls.ctx.leaves;
+            let apart = can && in_the_way && calls.ctx.safety == Safety::This;
             Snapped { facts: Facts::new(&share, &rules), apart, making: Making::default(), snapshot: None }
         }
     };
@@ -65,10 +68,26 @@ pub(super) async fn cut(settings: &Settings, calls: &Calls<'_>) -> Result<Outcom
     }
 }
 
+/// Why nothing is kept of a share.
+fn why_not(calls: &Calls<'_>, share: &Share) -> Option<String> {
+    if !share.snapshot_support {
+        return Some(state::no_snapshots(share));
+    }
+    // Manila deletes no share that has a snapshot, and Heat is about to delete this one.
+    (calls.ctx.leaves && !share.create_share_from_snapshot_support).then(|| {
+        format!(
+            "the restore takes share {} out of the stack, and no share can be made from a snapshot of it: its share type is \
+             not one with create_share_from_snapshot_support",
+            share.id
+        )
+    })
+}
+
 pub(super) async fn copy(settings: &Settings, calls: &Calls<'_>, cut: Cut) -> Result<Outcome<Artifact>, Error> {
     let ctx = calls.ctx;
     let Cut::Durable(cut) = cut else {
-        let why = state::no_snapshots(&state::target(calls).await?);
+        let share = state::target(calls).await?;
+        let why = why_not(calls, &share).unwrap_or_else(|| state::no_snapshots(&share));
         return Ok(Outcome::Done(Artifact::unprotected(&ctx.resource, ctx.step, ctx.lease.fence(), why)));
     };
     let unreadable =

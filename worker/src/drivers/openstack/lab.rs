@@ -23,6 +23,7 @@ pub(crate) struct Caller {
     pub(crate) shelf: Shelf,
     pub(crate) may_move: bool,
     pub(crate) safety: Safety,
+    pub(crate) leaves: bool,
     session: Session,
     stack: StackId,
     snapshot: SnapshotId,
@@ -50,7 +51,7 @@ impl Caller {
         let http = http::Settings { answer: Duration::from_secs(20), ..http::Settings::default() };
         let session = Session::new(Http::new(http).unwrap(), keystone.url(), credentials, Default::default()).unwrap();
         let (stack, snapshot) = (StackId::random(), SnapshotId::random());
-        Self { shelf: Shelf::new(), may_move: true, safety: Safety::None, session, stack, snapshot }
+        Self { shelf: Shelf::new(), may_move: true, safety: Safety::None, leaves: false, session, stack, snapshot }
     }
 
     pub(crate) fn source(&self) -> Arc<dyn CloudSource> {
@@ -67,7 +68,7 @@ impl Caller {
             current: None,
             checkpoint: Value::Null,
             volumes: None,
-            leaves: false,
+            leaves: self.leaves,
             may_move: self.may_move,
             safety: self.safety,
             progress: Progress::default(),

@@ -55,6 +55,25 @@ async fn a_deletion_that_is_sent_twice_is_one() {
     assert_eq!(lab.left(), Vec::<String>::new());
 }
 
+/// Manila deletes no share that has a snapshot, and Heat is about to delete it.
+#[tokio::test]
+async fn of_one_that_leaves_the_stack_it_outlives_it() {
+    for (from_snapshot, revert) in [(true, true), (true, false), (false, true)] {
+        let mut lab = Lab::start().await;
+        lab.manila.change(&lab.share, |share| (share.can.create, share.can.revert) = (from_snapshot, revert));
+        lab.leaves = true;
+        let before = kept_safe(&mut lab).await;
+        assert_eq!(lab.manila.snapshots().len(), 0);
+        assert_eq!(before.protected, from_snapshot, "{before:?}");
+        if from_snapshot {
+            assert!(before.data["copy"].is_string(), "{before:?}");
+        } else {
+            let why = before.why.as_deref().unwrap();
+            assert!(why.contains("create_share_from_snapshot_support") && why.contains(&lab.share), "{why}");
+        }
+    }
+}
+
 /// Where a share is not taken back a snapshot is not in the way.
 #[tokio::test]
 async fn it_is_a_snapshot_where_that_does_no_harm() {
