@@ -2,8 +2,8 @@
 //!
 //! A cut is a Manila snapshot. A copy has nothing more to do, but for a safety snapshot of a share that can be taken back, or
 //! that leaves the stack: from its snapshot a share is made, which is the copy, and the snapshot goes, since it would be in the
-//! way. What the share is
-//! besides its bytes is noted when it is first looked at, and goes through the checkpoints into the artifact.
+//! way. What the share is besides its bytes is noted when it is first looked at, and goes through the checkpoints into the
+//! artifact.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use stacksnap_common::types::Artifact;
 use stacksnap_openstack::manila::Share;
 
 use super::kept::{Facts, Kept};
-use super::things::{AShare, ASnapshot};
+use super::things::{AShare, ASnapshot, or_on_its_way};
 use super::{Settings, state};
 use crate::driver::{Cut, Error, Outcome, Safety};
 use crate::drivers::openstack::call::{self, Calls};
@@ -38,7 +38,7 @@ struct Snapped {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Copying {
     #[serde(default)]
-    making: Making,
+    sharing: Making,
     /// Once it is there: how long its snapshot has been waited for to go.
     #[serde(default)]
     copy: Option<String>,
@@ -96,7 +96,6 @@ pub(super) async fn copy(settings: &Settings, calls: &Calls<'_>, cut: Cut) -> Re
     let snapshot = snapped.snapshot.ok_or_else(|| unreadable(&"it names no snapshot"))?;
     ctx.progress.expect(snapped.facts.size * super::GIB, 0);
     if !snapped.apart {
-        ctx.go_on()?;
         return done(calls, Kept { facts: snapped.facts, snapshot: Some(snapshot), copy: None });
     }
     let copying = Copying::deserialize(&ctx.checkpoint).unwrap_or_default();
@@ -115,13 +114,13 @@ async fn set_apart(
 ) -> Result<Outcome<Artifact>, Error> {
     let (ctx, manila) = (calls.ctx, &calls.manila);
     let thing = AShare { ctx, manila, snapshot, protocol: &facts.protocol, size: facts.size, half: false };
-    let made = make(&settings.patience, ctx, &thing, copying.making.clone()).await.map_err(|error| match error {
+    let made = make(&settings.patience, ctx, &thing, copying.sharing.clone()).await.map_err(|error| match error {
         // The share itself may be there all the same: it is not to be gone without.
         Error::Gone(why) => Error::Permanent(format!("{why}; it was deleted while a copy was made from it")),
         other => other,
     });
     match made? {
-        Step::Later(after, making) => later(after, &Copying { making, ..copying }),
+        Step::Later(after, sharing) => later(after, &Copying { sharing, ..copying }),
         Step::There(found) => later(Duration::ZERO, &Copying { copy: Some(found.id), ..copying }),
     }
 }
@@ -140,7 +139,7 @@ async fn drop_snapshot(
         None => return done(calls, Kept { facts, snapshot: None, copy: Some(copy) }),
         Some(status) => status,
     };
-    if status.starts_with("error_d") {
+    if ["error_deleting", "error_deferred_deleting"].contains(&status.as_str()) {
         return Err(Error::permanent(format!(
             "Manila could not delete snapshot {snapshot} ({status}), from which share {copy} was made to keep what is there \
              now: it would be in the way of the restore. An administrator has to see to it; a restore without a safety \
@@ -148,7 +147,8 @@ async fn drop_snapshot(
         )));
     }
     if ["available", "error"].contains(&status.as_str()) {
-        calls.act(calls.manila.delete_snapshot(snapshot)).await?.map_err(call::error)?;
+        let deleted = calls.act(calls.manila.delete_snapshot(snapshot)).await?;
+        or_on_its_way(deleted).map_err(call::error)?;
     }
     match copying.wait.on(&settings.patience, calls.ctx.now) {
         Some((wait, after)) => later(after, &Copying { wait, ..copying }),

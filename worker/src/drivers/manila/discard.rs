@@ -12,6 +12,7 @@ use stacksnap_openstack::manila::{Share, Snapshot};
 use super::Settings;
 use super::kept::Kept;
 use super::marks as ours;
+use super::things::or_on_its_way;
 use crate::driver::{Error, Outcome};
 use crate::drivers::openstack::call::{self, Calls};
 use crate::drivers::openstack::marks;
@@ -79,12 +80,8 @@ async fn shares(calls: &Calls<'_>, made_by: StepId, kept: Option<&Kept>) -> Resu
 pub(super) async fn snapshot(calls: &Calls<'_>, snapshot: &Snapshot) -> Result<Option<String>, Error> {
     let id = &snapshot.id;
     match snapshot.status.as_str() {
-        "available" | "error" => match calls.act(calls.manila.delete_snapshot(id)).await? {
+        "available" | "error" => match or_on_its_way(calls.act(calls.manila.delete_snapshot(id)).await?) {
             Ok(()) => Ok(Some(format!("snapshot {id}"))),
-            // Somebody works on it just now: looked at again.
-            Err(error) if error.status() == Some(StatusCode::BAD_REQUEST) => {
-                Ok(Some(format!("snapshot {id}: {error}")))
-            }
             Err(error) => Err(call::error(error)),
         },
         status @ ("error_deleting" | "error_deferred_deleting") => Err(Error::permanent(format!(
@@ -117,9 +114,8 @@ pub(super) async fn share(calls: &Calls<'_>, share: &Share) -> Result<Option<Str
     if !going.is_empty() {
         return Ok(Some(going.join(", ")));
     }
-    match calls.act(calls.manila.delete_share(id)).await? {
+    match or_on_its_way(calls.act(calls.manila.delete_share(id)).await?) {
         Ok(()) => Ok(Some(format!("share {id}"))),
-        Err(error) if error.to_string().contains("status must be one of") => Ok(Some(format!("share {id}: {error}"))),
         // It has snapshots of somebody else's, or a lock.
         Err(error) if error.status() == Some(StatusCode::FORBIDDEN) => Err(Error::permanent(format!(
             "Manila does not delete share {id}, a copy of this service's: {error}. Remove what it names, then delete again"

@@ -7,6 +7,7 @@ use stacksnap_common::ids::{ProjectId, StepId};
 use stacksnap_openstack::manila::{Manila, Metadata};
 use stacksnap_openstack::{Error as Cloud, Session};
 
+use super::things::or_on_its_way;
 use super::{GIB, marks as ours};
 use crate::drivers::openstack::marks;
 use crate::orphans::{Error, Finder, Listed, Mark, Thing, moment, service};
@@ -82,7 +83,7 @@ impl Finder for OfManila {
             true => manila.delete_share(&thing.id).await,
             false => manila.delete_snapshot(&thing.id).await,
         };
-        deleted.map_err(service)?;
+        or_on_its_way(deleted).map_err(service)?;
         for _ in 0..LOOKS {
             let found = match is_share {
                 true => manila.share(&thing.id).await.map(|it| it.status),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stacksnap_common::types::Preview;
 
-use super::super::things::{AShare, ASnapshot};
+use super::super::things::{AShare, ASnapshot, or_on_its_way};
 use super::{Phase, Restoring, Run};
 use crate::driver::{Error, Outcome};
 use crate::drivers::openstack::call;
@@ -60,7 +60,8 @@ impl Run<'_> {
         match calls.find(calls.manila.snapshot(&bridge)).await?.map(|snapshot| snapshot.status).as_deref() {
             None => {}
             Some("available" | "error") => {
-                calls.act(calls.manila.delete_snapshot(&bridge)).await?.map_err(call::error)?;
+                let deleted = calls.act(calls.manila.delete_snapshot(&bridge)).await?;
+                or_on_its_way(deleted).map_err(call::error)?;
                 return self.again(&format!("snapshot {bridge} is still there"));
             }
             Some(status) if status.starts_with("error") => {

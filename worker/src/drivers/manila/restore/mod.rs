@@ -170,13 +170,13 @@ impl Run<'_> {
         let mut left = Vec::new();
         for share in self.calls.ask(self.calls.manila.all_shares(false)).await? {
             if ours::of_share(&share).is_some_and(|metadata| metadata.contains_key(ours::HALF) && other(metadata)) {
-                left.extend(discard::share(self.calls, &share).await?);
+                left.extend(unless_stuck(discard::share(self.calls, &share).await)?);
             }
         }
         if let Some(copy) = &self.kept.copy {
             for snapshot in self.calls.ask(self.calls.manila.snapshots_of(copy)).await? {
                 if ours::of_snapshot(&snapshot).is_some_and(|metadata| other(&metadata)) {
-                    left.extend(discard::snapshot(self.calls, &snapshot).await?);
+                    left.extend(unless_stuck(discard::snapshot(self.calls, &snapshot).await)?);
                 }
             }
         }
@@ -196,5 +196,16 @@ impl Run<'_> {
             notes: self.state.notes,
             ..Preview::default()
         })
+    }
+}
+
+/// What can't be removed stands in no restore's way: an orphan, for whoever looks for those.
+fn unless_stuck(left: Result<Option<String>, Error>) -> Result<Option<String>, Error> {
+    match left {
+        Err(Error::Permanent(why)) => {
+            tracing::warn!("{why}");
+            Ok(None)
+        }
+        left => left,
     }
 }

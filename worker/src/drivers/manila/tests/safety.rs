@@ -1,9 +1,9 @@
 //! A safety snapshot of a share, which must not be in the way of the restore that it is taken for.
 
 use stacksnap_common::types::Artifact;
-use stacksnap_openstack::fake::manila::{Ends, Quota};
+use stacksnap_openstack::fake::manila::{Delays, Ends, Fault, Quota};
 
-use super::lab::{CONTENT, Lab};
+use super::lab::{CONTENT, Lab, TAKES};
 use crate::driver::Safety;
 use crate::drivers::openstack::lab::{permanent, step};
 
@@ -39,6 +39,20 @@ async fn it_is_a_share_of_its_own_from_which_what_was_there_comes_back() {
     lab.discard(artifact.step, Some(&artifact)).await.unwrap();
     assert_eq!(lab.left(), Vec::<String>::new());
     assert_eq!(lab.manila.shares("demo-id").len(), 3);
+}
+
+/// As when an answer gets lost: a deletion is sent again, and Manila refuses what is being deleted already.
+#[tokio::test]
+async fn a_deletion_that_is_sent_twice_is_one() {
+    let mut lab = Lab::start().await;
+    lab.manila.delays(Delays { delete: TAKES, ..Delays::default() });
+    lab.manila.fault("DELETE", Fault::Lost, 1);
+    let before = kept_safe(&mut lab).await;
+    lab.manila.fault("DELETE", Fault::Lost, 1);
+    lab.restore(&before).await.unwrap();
+    lab.manila.fault("DELETE", Fault::Lost, 1);
+    lab.discard(before.step, Some(&before)).await.unwrap();
+    assert_eq!(lab.left(), Vec::<String>::new());
 }
 
 /// Manila deletes no share that has a snapshot, and Heat is about to delete it.
