@@ -9,6 +9,7 @@ use stacksnap_common::store::Store;
 use stacksnap_common::store::backend;
 use stacksnap_worker::catalog;
 use stacksnap_worker::drivers::cinder::orphans::OfCinder;
+use stacksnap_worker::drivers::manila::orphans::OfManila;
 use stacksnap_worker::drivers::trove::orphans::OfTrove;
 use stacksnap_worker::orphans::trusts::Trusts;
 use stacksnap_worker::orphans::vault::OfVaults;
@@ -96,6 +97,7 @@ impl Work {
         if let Some((session, same_projects)) = cloud::clouds(&self.config)?.survey() {
             if self.config.openstack.enabled {
                 finders.push(Box::new(OfCinder { session: session.clone(), same_projects }));
+                finders.push(Box::new(OfManila { session: session.clone(), same_projects }));
                 finders.push(Box::new(OfTrove { session: session.clone(), same_projects }));
             }
             if same_projects {

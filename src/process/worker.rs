@@ -9,6 +9,7 @@ use stacksnap_worker::drivers::cinder::{self, Volume};
 use stacksnap_worker::drivers::configuration::Configuration;
 use stacksnap_worker::drivers::directory::{self, Directory};
 use stacksnap_worker::drivers::glance::Image;
+use stacksnap_worker::drivers::manila::{self, Share};
 use stacksnap_worker::drivers::native::Native;
 use stacksnap_worker::drivers::nova::{self, Server};
 use stacksnap_worker::drivers::openstack::Patience;
@@ -84,6 +85,8 @@ fn drivers(config: &Config) -> Registry {
         full_every: config.cinder.full_every,
         patience: Patience { longest: config.cinder.longest_wait, ..Patience::new("cinder.longest_wait") },
     });
+    let longest = config.manila.longest_wait;
+    let share = Share::new(manila::Settings { patience: Patience { longest, ..Patience::new("manila.longest_wait") } });
     drivers
         .with(Arc::new(Configuration))
         .with(Arc::new(Container))
@@ -91,6 +94,7 @@ fn drivers(config: &Config) -> Registry {
         .with(Arc::new(instance))
         .with(Arc::new(Server::new(nova::Settings { patience })))
         .with(Arc::new(Image::new(patience)))
+        .with(Arc::new(share))
         .with(Arc::new(volume))
 }
 

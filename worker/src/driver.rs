@@ -46,6 +46,8 @@ pub struct Ctx {
     pub current: Option<Arc<Resource>>,
     /// Whether the stack's record can take another physical id for the resource: it can't where the stack is Heat's.
     pub may_move: bool,
+    /// What a safety snapshot has to do with the step.
+    pub safety: Safety,
     /// What the request wants to be made of volumes; `None`: what the configuration says.
     pub volumes: Option<VolumeMode>,
     /// The operation takes the resource out of its stack, so whatever is kept of it has to outlive it.
@@ -64,6 +66,18 @@ pub struct Ctx {
     pub records: Arc<dyn Records>,
     /// The store's clock, at the start of this run.
     pub now: Millis,
+}
+
+/// What a safety snapshot has to do with a step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Safety {
+    /// Nothing, as far as anybody knows: a plan is of a restore that nobody has asked for yet.
+    #[default]
+    None,
+    /// One is taken before the resource is restored.
+    Before,
+    /// The step is of one.
+    This,
 }
 
 impl Ctx {

@@ -1,5 +1,5 @@
 //! `[openstack]`: the cloud whose resources are protected, and in whose name; `[cinder]`: how volumes are;
-//! `[nova]`: how servers are; `[trove]`: how databases are.
+//! `[nova]`: how servers are; `[manila]`: how shares are; `[trove]`: how databases are.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -120,6 +120,28 @@ impl Nova {
     pub(super) fn problems(&self) -> Vec<&'static str> {
         let short = self.longest_wait < Duration::from_secs(60);
         if short { vec!["nova.longest_wait is shorter than 1min"] } else { Vec::new() }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manila {
+    /// The longest that Manila may take for one thing.
+    #[serde(deserialize_with = "value::duration")]
+    pub longest_wait: Duration,
+}
+
+impl Default for Manila {
+    fn default() -> Self {
+        Self { longest_wait: DAY }
+    }
+}
+
+impl Manila {
+    /// What contradicts itself.
+    pub(super) fn problems(&self) -> Vec<&'static str> {
+        let short = self.longest_wait < Duration::from_secs(60);
+        if short { vec!["manila.longest_wait is shorter than 1min"] } else { Vec::new() }
     }
 }
 

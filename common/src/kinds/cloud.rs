@@ -31,6 +31,15 @@ pub(super) const ALL: &[Kind] = &[
         properties: IMAGE,
     },
     Kind {
+        name: "OS::Manila::Share",
+        cut: CutKind::Durable,
+        quiesce: false,
+        external_id: Some("the id of a share, a UUID"),
+        external_id_ok: is_uuid,
+        cloud: true,
+        properties: SHARE,
+    },
+    Kind {
         name: "OS::Nova::Server",
         cut: CutKind::Durable,
         quiesce: false,
@@ -66,6 +75,19 @@ const VOLUME: Properties = &taken([
     "snapshot_id",
     "source_volid",
     "volume_type",
+]);
+
+const SHARE: Properties = &taken([
+    "access_rules",
+    "description",
+    "is_public",
+    "metadata",
+    "name",
+    "share_network",
+    "share_protocol",
+    "share_type",
+    "size",
+    "snapshot",
 ]);
 
 const SERVER: Properties = &taken([

@@ -7,6 +7,7 @@ pub mod configuration;
 pub(crate) mod contract;
 pub mod directory;
 pub mod glance;
+pub mod manila;
 pub mod native;
 pub mod nova;
 pub mod openstack;

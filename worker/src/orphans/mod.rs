@@ -13,8 +13,8 @@
 //!
 //! - `known.rs`: whether a record knows of a thing.
 //! - One file a finder: `vault.rs` (entries of vaults), `trusts.rs` (Keystone), `../drivers/cinder/orphans.rs` (backups,
-//!   snapshots, volumes), `../drivers/trove/orphans.rs` (backups, half-made instances). A driver of another service brings its
-//!   own.
+//!   snapshots, volumes), `../drivers/manila/orphans.rs` (snapshots, shares), `../drivers/trove/orphans.rs` (backups, half-made
+//!   instances). A driver of another service brings its own.
 
 pub mod known;
 pub mod trusts;

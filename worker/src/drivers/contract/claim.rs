@@ -56,6 +56,7 @@ impl<'a> Step<'a> {
             volumes: None,
             leaves: false,
             may_move: true,
+            safety: self.subject.safety(),
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(fence, Instant::now(), length),

@@ -26,7 +26,7 @@ use stacksnap_common::ids::{ProjectId, SnapshotId, StepId};
 use stacksnap_common::types::{Artifact, Resource};
 
 use crate::cloud::NoCloud;
-use crate::driver::{CloudSource, Driver, Error, Records, Standing, VaultSource};
+use crate::driver::{CloudSource, Driver, Error, Records, Safety, Standing, VaultSource};
 
 pub(crate) use self::cancelled::*;
 pub(crate) use self::copies::*;
@@ -67,6 +67,11 @@ pub(crate) trait Subject: Send + Sync {
     /// Of a type whose bytes are moved by somebody else, who does not tell how far that is: whether it goes on now.
     async fn is_under_way(&self) -> bool {
         false
+    }
+
+    /// Whether its copies are those of a safety snapshot.
+    fn safety(&self) -> Safety {
+        Safety::None
     }
 
     /// Of a type whose size nobody tells: false. Then it counts as one thing.

@@ -59,6 +59,7 @@ fn ctx(resource: &Resource, current: Option<&Resource>) -> Ctx {
         volumes: None,
         leaves: false,
         may_move: true,
+        safety: Default::default(),
         progress: Progress::default(),
         cancel: CancellationToken::new(),
         lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),

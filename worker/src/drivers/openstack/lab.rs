@@ -14,7 +14,7 @@ use stacksnap_openstack::{Credentials, Domain, Http, Scope, Session, User, fake,
 use tokio_util::sync::CancellationToken;
 
 use super::Patience;
-use crate::driver::{CloudSource, Ctx, Cut, Driver, Error, Outcome, Records, Standing};
+use crate::driver::{CloudSource, Ctx, Cut, Driver, Error, Outcome, Records, Safety, Standing};
 use crate::drivers::contract::Shelf;
 use crate::lease::Lease;
 use crate::progress::Progress;
@@ -23,6 +23,8 @@ use crate::progress::Progress;
 pub(crate) struct Caller {
     pub(crate) shelf: Shelf,
     pub(crate) may_move: bool,
+    pub(crate) safety: Safety,
+    pub(crate) leaves: bool,
     pub(crate) book: Book,
     session: Session,
     stack: StackId,
@@ -68,7 +70,16 @@ impl Caller {
         let http = http::Settings { answer: Duration::from_secs(20), ..http::Settings::default() };
         let session = Session::new(Http::new(http).unwrap(), keystone.url(), credentials, Default::default()).unwrap();
         let (stack, snapshot) = (StackId::random(), SnapshotId::random());
-        Self { shelf: Shelf::new(), may_move: true, book: Book::default(), session, stack, snapshot }
+        Self {
+            shelf: Shelf::new(),
+            may_move: true,
+            safety: Safety::None,
+            leaves: false,
+            book: Book::default(),
+            session,
+            stack,
+            snapshot,
+        }
     }
 
     pub(crate) fn source(&self) -> Arc<dyn CloudSource> {
@@ -85,8 +96,9 @@ impl Caller {
             current: None,
             checkpoint: Value::Null,
             volumes: None,
-            leaves: false,
+            leaves: self.leaves,
             may_move: self.may_move,
+            safety: self.safety,
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),

@@ -80,6 +80,7 @@ impl Harness {
             volumes: None,
             leaves: false,
             may_move: true,
+            safety: Default::default(),
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(fence, Instant::now(), Duration::from_secs(3600)),
