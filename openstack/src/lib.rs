@@ -14,8 +14,8 @@
 //! - `keystone.rs`: other people's tokens validated; trusts.
 //! - `heat/`: stacks, read and updated, and their snapshots.
 //! - `cinder/`: volumes, snapshots and backups. `nova/`: servers and what is attached to them. `glance/`: images.
-//! - `manila/`: shares, their snapshots and access rules. `swift/`: containers and objects.
-//! - `trove/`: instances of databases, and their backups. `thing.rs`: whatever is one JSON object and has no data of its own.
+//! - `manila/`: shares, their snapshots and access rules. `swift/`: containers and objects. `trove/`: instances of databases and
+//!   their backups. `thing.rs`: whatever is one JSON object and has no data of its own.
 //! - `error.rs`: what went wrong, and whether trying again helps.
 //! - `fake/` (feature `fake`): a cloud with state to test against, which answers as the real services do.
 //!

@@ -70,16 +70,8 @@ impl Caller {
         let http = http::Settings { answer: Duration::from_secs(20), ..http::Settings::default() };
         let session = Session::new(Http::new(http).unwrap(), keystone.url(), credentials, Default::default()).unwrap();
         let (stack, snapshot) = (StackId::random(), SnapshotId::random());
-        Self {
-            shelf: Shelf::new(),
-            may_move: true,
-            safety: Safety::None,
-            leaves: false,
-            book: Book::default(),
-            session,
-            stack,
-            snapshot,
-        }
+        let (safety, book) = (Safety::None, Book::default());
+        Self { shelf: Shelf::new(), may_move: true, safety, leaves: false, book, session, stack, snapshot }
     }
 
     pub(crate) fn source(&self) -> Arc<dyn CloudSource> {
