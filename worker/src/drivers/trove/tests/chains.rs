@@ -77,6 +77,7 @@ async fn two_that_are_deleted_at_the_same_time_leave_nothing() {
     lab.book.set(made[1].0, Standing::Leaving);
     let (ended, ()) = tokio::join!(lab.discard(made[1].0, Some(&made[1].1)), async {
         until(|| lab.backups().len() == 1).await;
+        lab.asked("GET", 3).await;
         lab.book.set(made[0].0, Standing::Forgotten);
     });
     ended.unwrap();
