@@ -9,6 +9,10 @@ use stacksnap_common::store::Store;
 use stacksnap_common::store::backend;
 use stacksnap_worker::catalog;
 use stacksnap_worker::drivers::cinder::orphans::OfCinder;
+use stacksnap_worker::drivers::nova::orphans::OfGlance;
+use stacksnap_worker::drivers::postgresql::Postgresql;
+use stacksnap_worker::drivers::postgresql::settings::Connections;
+use stacksnap_worker::drivers::remote::orphans::OfStacks;
 use stacksnap_worker::orphans::trusts::Trusts;
 use stacksnap_worker::orphans::vault::OfVaults;
 use stacksnap_worker::orphans::{self, Finder, Remove, Told};
@@ -92,9 +96,14 @@ impl Work {
         if let Some(vaults) = &self.vaults {
             finders.push(Box::new(OfVaults(vaults.clone())));
         }
+        if !self.config.postgresql.is_empty() {
+            finders.push(Box::new(Postgresql::new(Connections::new(self.config.postgresql.clone()))));
+        }
         if let Some((session, same_projects)) = cloud::clouds(&self.config)?.survey() {
             if self.config.openstack.enabled {
                 finders.push(Box::new(OfCinder { session: session.clone(), same_projects }));
+                finders.push(Box::new(OfGlance { session: session.clone(), same_projects }));
+                finders.push(Box::new(OfStacks { session: session.clone(), same_projects }));
             }
             if same_projects {
                 finders.push(Box::new(Trusts { service: session, lasts: self.config.heat.trust_lasts }));

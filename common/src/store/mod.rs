@@ -26,6 +26,7 @@ pub mod claim;
 pub mod contract;
 pub mod embedded;
 mod error;
+mod everywhere;
 #[cfg(feature = "contract")]
 pub mod faulty;
 mod finish;

@@ -11,6 +11,7 @@
 //! - `settings.rs`: how patiently. `kept.rs`: what an artifact says of a server. `state.rs`: what a server can take now.
 //! - `image.rs`: the image, made once. `copy.rs`: cut and copy. `restore.rs`: the rebuild; `preview.rs`, `verify.rs`: what a
 //!   restore would do, whether it can. `discard.rs`: the image away again.
+//!   `orphans.rs`: images that no record knows.
 //!
 //! **A server that boots from a volume** has no disk of its own: there is nothing to make an image of, and its artifact
 //! says so. Its volumes are resources by themselves.
@@ -30,6 +31,7 @@ mod copy;
 mod discard;
 mod image;
 mod kept;
+pub mod orphans;
 mod preview;
 mod restore;
 mod settings;

@@ -21,6 +21,11 @@ pub(crate) fn name(step: StepId) -> String {
     format!("stacksnap-{step}")
 }
 
+/// The step that has made what is called so, if one has.
+pub(crate) fn step(name: &str) -> Option<StepId> {
+    name.strip_prefix("stacksnap-")?.parse().ok()
+}
+
 pub(crate) fn description(ctx: &Ctx) -> String {
     let snapshot = ctx.snapshot.map(|snapshot| format!(", snapshot {snapshot}")).unwrap_or_default();
     format!("{} of stack {}{snapshot}; made by stacksnap, which removes it", ctx.resource.name, ctx.stack)
