@@ -61,6 +61,7 @@ pub(crate) fn context(
         current: claimed.current.clone().map(Arc::new),
         may_move: shared.heat.is_none(),
         volumes: claimed.operation.options.volumes,
+        servers: claimed.operation.options.servers,
         checkpoint: claimed.item.checkpoint.clone(),
         progress,
         cancel,

@@ -2,6 +2,9 @@
 
 use super::{CutKind, Kind, Property, Required};
 
+/// What is frozen by being stopped, where that is asked for.
+pub(super) const STOPPABLE: &str = "OS::Nova::Server";
+
 pub(super) const ALL: &[Kind] = &[
     Kind {
         name: "OS::Cinder::Volume",
@@ -31,7 +34,7 @@ pub(super) const ALL: &[Kind] = &[
         properties: IMAGE,
     },
     Kind {
-        name: "OS::Nova::Server",
+        name: STOPPABLE,
         cut: CutKind::Durable,
         quiesce: false,
         external_id: Some("the id of a server, a UUID"),

@@ -4,6 +4,7 @@ mod heat;
 mod many;
 mod orphans;
 mod servers;
+mod stopped;
 mod trusts;
 
 use std::time::Duration;

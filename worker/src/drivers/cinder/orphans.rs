@@ -1,8 +1,8 @@
 //! Backups, snapshots and half-made volumes that carry our mark, for whoever looks for those that no record knows.
 
 use async_trait::async_trait;
-use stacksnap_openstack::Session;
 use stacksnap_openstack::cinder::{Cinder, Metadata};
+use stacksnap_openstack::{Error as Cloud, Session};
 
 use super::GIB;
 use crate::drivers::openstack::marks;
@@ -27,9 +27,12 @@ impl Finder for OfCinder {
         let cinder = Cinder::new(self.session.clone());
         let reach = Reach::of(&self.session).await?;
         let all = matches!(reach, Reach::Everywhere);
-        let (backups, snapshots, volumes) =
-            tokio::try_join!(cinder.all_backups(all), cinder.all_snapshots(all), cinder.all_volumes(all))
-                .map_err(service)?;
+        let found = tokio::try_join!(cinder.all_backups(all), cinder.all_snapshots(all), cinder.all_volumes(all));
+        let (backups, snapshots, volumes) = match found {
+            // A cloud without volumes: no volume of it was ever protected.
+            Err(Cloud::NoEndpoint { .. }) => return Ok(Listed::default()),
+            found => found.map_err(service)?,
+        };
         // A backup that is condemned waits for those that are built on it.
         let waits = |metadata: &Metadata, dependents: bool| metadata.contains_key(marks::CONDEMNED) && dependents;
         let backups = backups.into_iter().filter(|it| !waits(&it.metadata, it.has_dependent_backups)).map(|it| One {

@@ -56,6 +56,7 @@ fn ctx(resource: &Resource, current: Option<&Resource>) -> Ctx {
         current: current.cloned().map(Arc::new),
         checkpoint: Value::Null,
         volumes: None,
+        servers: Default::default(),
         may_move: true,
         progress: Progress::default(),
         cancel: CancellationToken::new(),

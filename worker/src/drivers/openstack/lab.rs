@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use stacksnap_common::ids::{OperationId, SnapshotId, StackId, StepId};
 use stacksnap_common::store::Millis;
-use stacksnap_common::types::{Artifact, Preview, Resource, Verdict};
+use stacksnap_common::types::{Artifact, Preview, Resource, ServerMode, Verdict};
 use stacksnap_openstack::{Credentials, Domain, Http, Scope, Session, User, fake, http};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +22,7 @@ use crate::progress::Progress;
 pub(crate) struct Caller {
     pub(crate) shelf: Shelf,
     pub(crate) may_move: bool,
+    pub(crate) servers: ServerMode,
     session: Session,
     stack: StackId,
     snapshot: SnapshotId,
@@ -49,7 +50,7 @@ impl Caller {
         let http = http::Settings { answer: Duration::from_secs(20), ..http::Settings::default() };
         let session = Session::new(Http::new(http).unwrap(), keystone.url(), credentials, Default::default()).unwrap();
         let (stack, snapshot) = (StackId::random(), SnapshotId::random());
-        Self { shelf: Shelf::new(), may_move: true, session, stack, snapshot }
+        Self { shelf: Shelf::new(), may_move: true, servers: ServerMode::Run, session, stack, snapshot }
     }
 
     pub(crate) fn source(&self) -> Arc<dyn CloudSource> {
@@ -66,6 +67,7 @@ impl Caller {
             current: None,
             checkpoint: Value::Null,
             volumes: None,
+            servers: self.servers,
             may_move: self.may_move,
             progress: Progress::default(),
             cancel: CancellationToken::new(),

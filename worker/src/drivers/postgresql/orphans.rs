@@ -1,6 +1,8 @@
 //! Databases that a restore of ours made and that nobody will come back to: of a step that was cancelled or failed while
 //! the server was away. Their names say which step made them; whether that one is over is for the caller to know.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use stacksnap_common::ids::StepId;
 
@@ -19,28 +21,33 @@ pub struct Leftover {
     pub made_by: StepId,
 }
 
+/// The server of one of the operator's connections.
+pub struct OfServer {
+    pub postgresql: Arc<Postgresql>,
+    pub server: String,
+}
+
 #[async_trait]
-impl Finder for Postgresql {
+impl Finder for OfServer {
     fn place(&self) -> &'static str {
         "PostgreSQL"
     }
 
-    /// Of every connection of the operator's; one that can't be opened is named.
     async fn list(&self) -> Result<Listed, orphans::Error> {
-        let mut listed = Listed::default();
-        for server in self.connections.names() {
-            match self.leftovers(server).await {
-                Ok(found) => listed.things.extend(found.into_iter().map(Leftover::thing)),
-                Err(error) => listed.notes.push(format!("PostgreSQL {server} was not searched: {error}")),
-            }
-        }
-        Ok(listed)
+        let found = self.postgresql.leftovers(&self.server).await.map_err(|error| self.service(&error))?;
+        Ok(Listed { things: found.into_iter().map(Leftover::thing).collect(), notes: Vec::new() })
     }
 
     async fn remove(&self, thing: &Thing) -> Result<(), orphans::Error> {
         let leftover = Leftover::parse(&thing.id)
             .ok_or_else(|| orphans::Error::Service(format!("{} is no database of a restore", thing.id)))?;
-        Postgresql::remove(self, &leftover).await.map_err(|error| orphans::Error::Service(error.to_string()))
+        self.postgresql.remove(&leftover).await.map_err(|error| self.service(&error))
+    }
+}
+
+impl OfServer {
+    fn service(&self, error: &Error) -> orphans::Error {
+        orphans::Error::Service(format!("connection {:?}: {error}", self.server))
     }
 }
 

@@ -61,11 +61,6 @@ impl Connections {
         Self(connections.into_iter().map(|(name, set)| Connection { name, set }).collect())
     }
 
-    /// By which names they are known, in order.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|connection| connection.name.as_str())
-    }
-
     /// The connection of this name, for the operator.
     pub(super) fn get(&self, server: &str) -> Result<&Connection, Error> {
         let found = self.0.iter().find(|connection| connection.name == server);

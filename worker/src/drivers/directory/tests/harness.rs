@@ -77,6 +77,7 @@ impl Harness {
             current: None,
             checkpoint: Value::Null,
             volumes: None,
+            servers: Default::default(),
             may_move: true,
             progress: Progress::default(),
             cancel: CancellationToken::new(),

@@ -113,6 +113,7 @@ impl Rig {
             current: None,
             checkpoint: serde_json::Value::Null,
             volumes: None,
+            servers: Default::default(),
             may_move: true,
             progress: Progress::default(),
             cancel: CancellationToken::new(),
