@@ -109,6 +109,8 @@ pub enum SnapshotVerb {
     Restore(snapshot::restore::Restore),
     /// Show what a restore would do
     Plan(snapshot::plan::Plan),
+    /// Read a snapshot back and compare
+    Verify(snapshot::verify::Verify),
     /// Delete a snapshot
     Delete(snapshot::delete::Delete),
 }

@@ -100,6 +100,7 @@ async fn snapshot(target: Target, verb: SnapshotVerb) -> Result<(), Failure> {
         SnapshotVerb::Show(verb) => verb.run(&client).await,
         SnapshotVerb::Restore(verb) => verb.run(&client).await,
         SnapshotVerb::Plan(verb) => verb.run(&client).await,
+        SnapshotVerb::Verify(verb) => verb.run(&client).await,
         SnapshotVerb::Delete(verb) => verb.run(&client).await,
     }
 }

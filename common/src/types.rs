@@ -197,6 +197,7 @@ impl Artifact {
 
 /// What a restore of one resource would do, or did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Preview {
     /// Entries (files, tables, the resource itself) that would be made anew.
     pub creates: u64,
@@ -206,16 +207,13 @@ pub struct Preview {
     /// Bytes that would be written.
     pub bytes: u64,
     /// Some of each, named, for a person to look at: `overwrite a/b`, `remove c`. At most 100.
-    #[serde(default)]
     pub sample: Vec<String>,
     /// What stands in the way; a restore would be refused.
-    #[serde(default)]
     pub blockers: Vec<String>,
     /// What will be left as it is: mount points, what is excluded, owners that can't be set.
-    #[serde(default)]
     pub notes: Vec<String>,
     /// Of a restore that is done: the resource's physical id, where it may be another than before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub physical_id: Option<String>,
 }
 

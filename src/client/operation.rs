@@ -9,6 +9,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use stacksnap_common::types::Progress;
 
+/// What stands for a step's resource where it is of the stack as a whole.
+pub const WHOLE: &str = "(whole stack)";
+
 /// An operation as the service shows it. What an older or newer service leaves out is empty here.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -42,6 +45,8 @@ pub struct Step {
     pub attempt: Option<u64>,
     pub worker: Option<String>,
     pub progress: Option<Progress>,
+    /// What its last stage found.
+    pub result: Value,
 }
 
 impl Operation {
@@ -75,7 +80,7 @@ impl Step {
 
     /// The resource's name, or what stands for the whole.
     pub fn name(&self) -> &str {
-        self.resource.as_deref().unwrap_or("(whole stack)")
+        self.resource.as_deref().unwrap_or(WHOLE)
     }
 }
 

@@ -6,6 +6,7 @@ pub mod list;
 pub mod plan;
 pub mod restore;
 pub mod show;
+pub mod verify;
 
 use serde_json::Value;
 use uuid::Uuid;

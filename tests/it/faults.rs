@@ -98,6 +98,9 @@ fn only_the_vault_that_the_snapshots_are_in_is_the_stores() {
 fn a_damaged_vault_fails_a_restore_which_says_what_it_did_and_did_not() {
     let (serve, tree) = with_tree(None);
     snapshot(&serve, "one").exits(0);
+    let verify = || serve.client(&["snapshot", "verify", "web", "one"]);
+    let found = verify().exits(0).stdout;
+    assert!(found.lines().any(|line| line.starts_with("tree ") && line.contains(" good ")), "{found}");
     for number in 0..12 {
         fs::write(tree.join(format!("f{number}")), "now").unwrap();
     }
@@ -109,6 +112,7 @@ fn a_damaged_vault_fails_a_restore_which_says_what_it_did_and_did_not() {
     bytes[middle] ^= 0xff;
     replace(largest, &bytes);
 
+    says(verify(), &["resources.tree", "damaged", "is not good"]);
     says(restore(&serve, "one"), &["resources.tree", "damaged", "safety snapshot"]);
     let operations = serve.client(&["operation", "list", "--json"]).exits(0).json();
     let id = operations["operations"][0]["id"].as_str().unwrap();

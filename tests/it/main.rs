@@ -18,4 +18,5 @@ mod several;
 mod stacks;
 mod support;
 mod swift;
+mod wire;
 mod workers;

@@ -50,6 +50,8 @@ pub struct Ctx {
     pub volumes: Option<VolumeMode>,
     /// What is done to servers while they are cut.
     pub servers: ServerMode,
+    /// The operation takes the resource out of its stack, so whatever is kept of it has to outlive it.
+    pub leaves: bool,
     /// What the last run of this step left in [`Outcome::Later`] or by [`Ctx::checkpoint`]; `Null` at the first.
     pub checkpoint: Value,
     pub progress: Progress,

@@ -62,6 +62,7 @@ pub(crate) fn context(
         may_move: shared.heat.is_none(),
         volumes: claimed.operation.options.volumes,
         servers: claimed.operation.options.servers,
+        leaves: claimed.item.leaves,
         checkpoint: claimed.item.checkpoint.clone(),
         progress,
         cancel,

@@ -158,7 +158,7 @@ mod tests {
         fn a_restore_changes_the_stack_between_safety_and_data(
             resources in resources(), safety in any::<bool>(), template in any::<bool>(),
         ) {
-            let Ok(bare) = plan::restore(&Kinds::default(), &resources, safety) else { return Ok(()) };
+            let Ok(bare) = plan::restore(&Kinds::default(), &resources, &[], safety) else { return Ok(()) };
             let mut woven = bare.clone();
             weave(&mut woven, Kind::Restore, template);
             let update = place(&woven, Verb::Restore, true);

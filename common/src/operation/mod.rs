@@ -479,6 +479,10 @@ pub struct Item {
     /// The steps of this item whose effects a discard has to look for, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tried: Vec<StepId>,
+    /// Restore: the stack has the resource now and will not have it any more, so only the safety snapshot is of it; what
+    /// that keeps must not hang on the resource.
+    #[serde(default)]
+    pub leaves: bool,
     /// The stage in which it was put off, and by that made room for the next one in the window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_room: Option<u16>,
@@ -510,6 +514,7 @@ impl Item {
             cut_at: None,
             cut_lost: false,
             tried: Vec::new(),
+            leaves: false,
             made_room: None,
             result: Value::Null,
             started_at: None,

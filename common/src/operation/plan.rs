@@ -1,7 +1,8 @@
 //! Plans: from what is asked to items and stages. Pure.
 //!
 //! - snapshot: quiesce → cut → thaw (owed) → copy → seal; undo: unseal, discard
-//! - restore: preview → [safety: cut → copy → seal] → restore, level by level; undo of the safety snapshot until sealed
+//! - restore: preview → [safety: cut → copy → seal] → restore, level by level; undo of the safety snapshot until sealed.
+//!   The safety snapshot has more than what is restored where resources leave the stack by it
 //! - plan: preview; verify: verify; create, adopt, update, check: check; suspend, resume, abandon: nothing
 //! - snapshot-delete, stack-delete: unseal → discard
 //!
@@ -78,10 +79,18 @@ pub fn snapshot(kinds: &Kinds, resources: &[Resource], servers: ServerMode) -> P
     Plan { items, stages, unprotected }
 }
 
-/// `resources` are those to be restored, as they are to be after it.
-pub fn restore(kinds: &Kinds, resources: &[Resource], safety: bool) -> Result<Plan, Circle> {
+/// `resources` are those to be restored, as they are to be after it. `leaving`: those that the stack has now and will not
+/// have then, so that their data goes with them: the safety snapshot is of them too.
+pub fn restore(kinds: &Kinds, resources: &[Resource], leaving: &[Resource], safety: bool) -> Result<Plan, Circle> {
     let levels = levels(resources)?;
-    let (items, unprotected) = protectable(kinds, resources);
+    let (mut items, mut unprotected) = protectable(kinds, resources);
+    let restored = places(&items, |_| true);
+    let stay = items.len();
+    if safety {
+        let (more, foreign) = protectable(kinds, leaving);
+        items.extend(more);
+        unprotected.extend(foreign);
+    }
     let level_of: BTreeMap<_, _> = resources.iter().map(|resource| &resource.name).zip(levels).collect();
     let all = places(&items, |_| true);
     let whole = whole_after(&items);
@@ -93,7 +102,7 @@ pub fn restore(kinds: &Kinds, resources: &[Resource], safety: bool) -> Result<Pl
         ..stage(verb, Of::Safety, When::Undo { unless: 3 }, OnFailure::GoOn)
     };
     let mut stages = vec![
-        Stage { items: all.clone(), ..stage(Verb::Preview, Of::Snapshot, When::Going, OnFailure::Stop) },
+        Stage { items: restored, ..stage(Verb::Preview, Of::Snapshot, When::Going, OnFailure::Stop) },
         of_safety(Verb::Cut, OnFailure::NoteGone, cuttable(kinds, &items)),
         Stage { held: when_safe(held(kinds, &items)), ..of_safety(Verb::Copy, OnFailure::NoteGone, all.clone()) },
         of_safety(Verb::Seal, OnFailure::Stop, whole.clone()),
@@ -105,7 +114,11 @@ pub fn restore(kinds: &Kinds, resources: &[Resource], safety: bool) -> Result<Pl
     }
     stages.push(undo(Verb::Unseal, whole));
     stages.push(undo(Verb::Discard, all));
-    Ok(Plan { items: with_whole(items, None), stages, unprotected })
+    let mut items = with_whole(items, None);
+    for item in items.iter_mut().skip(stay).filter(|item| item.resource.is_some()) {
+        item.leaves = true;
+    }
+    Ok(Plan { items, stages, unprotected })
 }
 
 /// One verb on every resource that has a driver: check, preview, verify. All are run, whatever one of them says.

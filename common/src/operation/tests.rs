@@ -216,7 +216,7 @@ proptest! {
 
     #[test]
     fn a_restore_keeps_its_safety_snapshot_once_it_is_sealed(resources in resources(), stop in 0_usize..12) {
-        let plan = plan::restore(&kinds(), &resources, true).unwrap();
+        let plan = plan::restore(&kinds(), &resources, &[], true).unwrap();
         let (all, _) = verbs_run(operation(Kind::Restore, &plan), None);
         let stop = stop.min(all.len() - 1);
         let (ran, _) = verbs_run(operation(Kind::Restore, &plan), Some(stop));
@@ -225,6 +225,22 @@ proptest! {
         prop_assert!(!(restored && undone), "what was overwritten is gone for good");
         let after_stop: Vec<_> = ran[stop + 1..].iter().map(|(_, verb, _)| *verb).collect();
         prop_assert!(!after_stop.contains(&Verb::Restore), "nothing further is touched");
+    }
+
+    #[test]
+    fn what_leaves_is_kept_and_nothing_else_is_done_to_it(stay in resources(), leave in resources(), safety in any::<bool>()) {
+        let renamed = |resource: Resource| Resource { name: format!("left_{}", resource.name).parse().unwrap(), ..resource };
+        let leave: Vec<_> = leave.into_iter().map(renamed).collect();
+        let plan = plan::restore(&kinds(), &stay, &leave, safety).unwrap();
+        let leaves = plan.items.iter().filter(|item| item.leaves).count();
+        let known = leave.iter().filter(|resource| kinds().get(&resource.kind).is_some()).count();
+        prop_assert_eq!(leaves, if safety { known } else { 0 });
+        prop_assert!(plan.items.last().is_some_and(|item| item.resource.is_none() && !item.leaves));
+        for (place, item) in plan.items.iter().enumerate().filter(|(_, item)| item.resource.is_some()) {
+            let of = |verb| plan.stages.iter().any(|stage| stage.verb == verb && stage.contains(place as u32));
+            prop_assert_eq!((of(Verb::Preview), of(Verb::Restore)), (!item.leaves, !item.leaves));
+            prop_assert_eq!((of(Verb::Copy), of(Verb::Discard)), (safety, safety));
+        }
     }
 
     #[test]

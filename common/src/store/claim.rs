@@ -196,7 +196,8 @@ pub(super) fn begin_run(item: &mut Item, step: StepId, verb: Verb, worker: &Work
 
 /// The resource shows that its operation works on it, from its first step on.
 fn show_begin(batch: &mut Batch, op: &Operation, item: &Item, verb: Verb, now: Millis) -> Result<(), Error> {
-    let Some(resource) = &item.resource else { return Ok(()) };
+    // What leaves shows what Heat says of it.
+    let Some(resource) = item.resource.as_ref().filter(|_| !item.leaves) else { return Ok(()) };
     let Some(action) = op.action_for(&resource.name) else { return Ok(()) };
     if item.started_at != Some(now) || !matches!(verb, Verb::Check | Verb::Cut | Verb::Copy | Verb::Preview) {
         return Ok(());

@@ -414,7 +414,7 @@ impl Run<'_> {
         reason: String,
         now: Millis,
     ) -> Result<(), Error> {
-        let Some(resource) = &item.resource else { return Ok(()) };
+        let Some(resource) = item.resource.as_ref().filter(|_| !item.leaves) else { return Ok(()) };
         let Some(action) = self.op.action_for(&resource.name) else { return Ok(()) };
         let last = match self.claimed.verb {
             Verb::Check | Verb::Restore => true,

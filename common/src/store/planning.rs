@@ -41,7 +41,7 @@ impl Store {
     }
 
     /// `chosen`: what of the snapshot is to be restored. `wanted`: what was asked for by name; empty means all, and only
-    /// then Heat brings the stack itself back.
+    /// then Heat brings the stack itself back. `safe`: what is in the safety snapshot without a step, if there is to be one.
     pub(super) async fn plan_restore_of(
         &self,
         project: &ProjectId,
@@ -49,10 +49,17 @@ impl Store {
         stack: &Stack,
         chosen: &[Resource],
         wanted: &[ResourceName],
-        safety: bool,
+        safe: Option<&BTreeSet<ResourceName>>,
     ) -> Result<Plan, Error> {
         let steps = self.with_steps(project, snapshot, stack, chosen, wanted).await?;
-        let mut plan = plan::restore(&self.kinds, &steps, safety)?;
+        let mut leaving = Vec::new();
+        if let Some(inline) = safe.filter(|_| stack.heat.is_some() && wanted.is_empty()) {
+            // Heat deletes what the snapshot's template does not have.
+            let stay: BTreeSet<_> = chosen.iter().map(|resource| &resource.name).collect();
+            leaving.clone_from(&stack.resources);
+            leaving.retain(|resource| !stay.contains(&resource.name) && !inline.contains(&resource.name));
+        }
+        let mut plan = plan::restore(&self.kinds, &steps, &leaving, safe.is_some())?;
         if stack.heat.is_some() {
             heat::weave(&mut plan, Kind::Restore, wanted.is_empty());
         }
@@ -91,9 +98,7 @@ impl Store {
         if stack.heat.is_none() {
             return Ok(resources);
         }
-        let artifacts = self.artifacts(project, snapshot).await?;
-        let captured: BTreeSet<_> =
-            artifacts.iter().filter(|artifact| artifact.inline).map(|artifact| &artifact.resource).collect();
+        let captured = self.inline(project, snapshot).await?;
         if let Some(name) = wanted.iter().find(|name| captured.contains(name)) {
             return Err(Error::Invalid(format!(
                 "resource {name} comes back with the stack's template only; restore the whole stack"
@@ -101,5 +106,15 @@ impl Store {
         }
         resources.retain(|resource| !captured.contains(&resource.name));
         Ok(resources)
+    }
+
+    /// What was captured of a stack of Heat's with its template.
+    pub(super) async fn inline(
+        &self,
+        project: &ProjectId,
+        snapshot: SnapshotId,
+    ) -> Result<BTreeSet<ResourceName>, Error> {
+        let artifacts = self.artifacts(project, snapshot).await?;
+        Ok(artifacts.into_iter().filter(|artifact| artifact.inline).map(|artifact| artifact.resource).collect())
     }
 }

@@ -111,7 +111,11 @@ impl Store {
                 let wanted = &op.options.resources;
                 match op.kind {
                     Kind::Restore => {
-                        self.plan_restore_of(project, snapshot, &stack, &chosen, wanted, op.options.safety).await
+                        let inline = match op.safety {
+                            Some(safety) => Some(self.inline(project, safety).await?),
+                            None => None,
+                        };
+                        self.plan_restore_of(project, snapshot, &stack, &chosen, wanted, inline.as_ref()).await
                     }
                     kind => self.plan_look(project, snapshot, &stack, &chosen, wanted, kind).await,
                 }

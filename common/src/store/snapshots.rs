@@ -123,7 +123,9 @@ impl Store {
         let captured = self.captured(project, id).await?;
         let chosen = self.chosen(project, id, &captured, &new.resources).await?;
         let safe = new.safety.unwrap_or(self.settings.safety);
-        let plan = self.plan_restore_of(project, id, &stack, &chosen, &new.resources, safe).await?;
+        let inline = request.heat.iter().flat_map(|begin| &begin.captured).map(|artifact| artifact.resource.clone());
+        let inline = safe.then(|| inline.collect());
+        let plan = self.plan_restore_of(project, id, &stack, &chosen, &new.resources, inline.as_ref()).await?;
         let (changes, grows) = if stack.heat.is_some() {
             // Heat brings the definition back.
             (Changes::default(), 0)

@@ -17,6 +17,8 @@ use tokio::task::JoinHandle;
 
 use super::keystone::Tokens;
 
+const MICROVERSION: &str = "openstack-api-version";
+
 /// What becomes of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -139,6 +141,8 @@ pub(super) trait Service: Send + 'static {
     const ROOT: &str;
     /// The second part is the project's id.
     const OF_PROJECT: bool;
+    /// Whether a request has an id before its token is looked at.
+    const STRANGERS_COUNT: bool = true;
 
     fn wire(&mut self) -> &mut Wire;
 
@@ -153,6 +157,9 @@ pub(super) trait Service: Send + 'static {
         let mut inner = json!({"code": refusal.status.as_u16(), "message": refusal.message});
         if refusal.status == StatusCode::PAYLOAD_TOO_LARGE {
             inner["retryAfter"] = "0".into();
+        }
+        if refusal.status == StatusCode::UNAUTHORIZED {
+            inner["title"] = "Unauthorized".into();
         }
         json!({ refusal.kind: inner })
     }
@@ -223,7 +230,10 @@ async fn answer<S: Service>(
         fault
     };
     match fault {
-        Some(Fault::Status(401)) => return unauthorized(),
+        Some(Fault::Status(401)) => {
+            let refusal = stranger();
+            return (refusal.status, Json(S::refuse(&refusal))).into_response();
+        }
         Some(Fault::Status(status)) => {
             let status = StatusCode::from_u16(status).unwrap();
             return (status, "no server is available to handle this request").into_response();
@@ -249,11 +259,14 @@ fn served<S: Service>(
     query: &BTreeMap<String, String>,
     body: &Value,
 ) -> Response {
-    let Some(project) = world.tokens.project(headers) else { return unauthorized() };
+    let project = world.tokens.project(headers);
+    let known = project.is_some();
     let mut state = world.state.lock().unwrap();
     state.settle();
+    let project = project.unwrap_or_default();
     let given = Given { project: &project, admin: world.tokens.is_admin(headers), query, body };
     let answer = match path.split_first() {
+        _ if !known => Err(stranger()),
         Some((root, [of, ..])) if *root == S::ROOT && S::OF_PROJECT && *of != project => {
             Err(bad_request("Malformed request url"))
         }
@@ -276,15 +289,20 @@ fn served<S: Service>(
     };
     let wire = state.wire();
     wire.requests += 1;
-    let id = format!("req-{:08x}-0000-4000-8000-{:012x}", 0xc1de_0000_u32, wire.requests);
-    response.headers_mut().insert("x-openstack-request-id", id.parse().unwrap());
+    let id = format!("req-{:08x}-0000-4000-8000-{:012x}", 0x4e90_0000_u32, wire.requests);
+    if known || S::STRANGERS_COUNT {
+        response.headers_mut().insert("x-openstack-request-id", id.parse().unwrap());
+    }
+    if let Some(version) = headers.get(MICROVERSION).filter(|_| known) {
+        response.headers_mut().insert(MICROVERSION, version.clone());
+    }
     response
 }
 
-fn unauthorized() -> Response {
-    let message = "The request you have made requires authentication.";
-    let body = json!({"error": {"code": 401, "title": "Unauthorized", "message": message}});
-    (StatusCode::UNAUTHORIZED, Json(body)).into_response()
+/// Whose token is not good (any more); `keystonemiddleware` refuses it before the service sees it.
+fn stranger() -> Refusal {
+    let message = "The request you have made requires authentication.".to_owned();
+    Refusal { status: StatusCode::UNAUTHORIZED, kind: "error", message }
 }
 
 /// It promises more than comes.

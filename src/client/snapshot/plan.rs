@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use stacksnap_common::types::Preview;
 
+use crate::client::operation::WHOLE;
 use crate::client::{Client, output};
 use crate::exit::{Exit, Failure};
 
@@ -47,9 +48,12 @@ impl Plan {
     }
 }
 
+/// By resource; and of a stack of Heat's what Heat will do to the stack itself, first.
 fn previews(plan: &Value) -> Vec<(String, Preview)> {
+    let of_stack = plan.get("stack").map(|preview| (WHOLE.to_owned(), preview));
     let resources = plan["resources"].as_object().into_iter().flatten();
-    resources.map(|(name, preview)| (output::plain(name), Preview::deserialize(preview).unwrap_or_default())).collect()
+    let all = of_stack.into_iter().chain(resources.map(|(name, preview)| (output::plain(name), preview)));
+    all.map(|(name, preview)| (name, Preview::deserialize(preview).unwrap_or_default())).collect()
 }
 
 /// What the restore would do to the stack's definition.
@@ -91,6 +95,16 @@ fn shown(previews: &[(String, Preview)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_heat_will_do_is_shown_and_blocks_like_the_rest() {
+        let plan = json!({"stack": {"sample": ["delete more"], "removes": 1, "blockers": ["Heat refuses the update"]},
+            "resources": {"data": {"overwrites": 1}}});
+        let text = shown(&previews(&plan));
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines.contains(&"(whole stack): delete more"), "{text}");
+        assert!(lines.contains(&"(whole stack): stands in the way: Heat refuses the update"), "{text}");
+    }
 
     #[test]
     fn a_sample_says_that_it_is_one() {

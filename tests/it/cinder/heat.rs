@@ -39,6 +39,11 @@ struct Front {
 impl Front {
     /// With the stack `s`.
     async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// And with this in the configuration.
+    async fn start_with(more: &str) -> Self {
         let cloud = Cloud::start().await;
         cloud.keystone.grant("alice", "demo", &["member", "reader"]);
         let heat = Heat::start_in(&cloud.keystone, &cloud.cinder).await;
@@ -46,7 +51,7 @@ impl Front {
         let config = format!(
             "auth = \"keystone\"\n[keystone]\nauth_url = \"{keystone}\"\nusername = \"stacksnap\"\n\
              password = \"secret-of-stacksnap\"\nproject = \"service\"\n[heat]\nurl = \"{url}\"\n[openstack]\nenabled = true\n\
-             [worker]\nlease = \"2s\"\nrenew = \"500ms\"\n"
+             [worker]\nlease = \"2s\"\nrenew = \"500ms\"\n{more}"
         );
         let app = App::embedded_with(&config).await;
         let body = json!({"stack_name": "s", "template": template(), "files": files()});
@@ -199,6 +204,38 @@ async fn what_was_taken_out_of_the_stack_is_made_anew_by_heat_with_its_bytes() {
     front.write("damage");
     front.restore(&newer).await;
     front.holds("newer");
+}
+
+/// Heat deletes it, so the safety snapshot is of it too; and not as a snapshot on its backend, with which Cinder would not
+/// delete it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_into_the_stack_since_is_kept_before_heat_deletes_it() {
+    let front = Front::start_with("[cinder]\nmode = \"snapshot\"\n").await;
+    let alice = front.alice();
+    front.write("good");
+    let snapshot = front.snapshot().await;
+    let mut larger = template();
+    larger["resources"]["more"] = json!({"type": "OS::Cinder::Volume", "properties": {"size": 1}});
+    front.update(json!({"template": larger, "files": files()})).await;
+    let more = front.heat.physical(&front.id, "more").unwrap();
+    front.cloud.cinder.write(&more, b"new since");
+    front.write("newer");
+
+    front.restore(&snapshot).await;
+    front.holds("good");
+    assert_eq!((front.heat.physical(&front.id, "more"), front.cloud.cinder.content(&more)), (None, None));
+    let (events, _) = alice.ask(Method::GET, &format!("{}/events", front.path()), Value::Null).await;
+    let shown = |event: &&Value| event["resource_name"] == "more" && event["resource_status"] == "IN_PROGRESS";
+    let shown: Vec<_> = events["events"].as_array().unwrap().iter().filter(shown).collect();
+    assert!(shown.iter().all(|event| event["resource_action"] != "UPDATE"), "only what Heat says: {shown:#?}");
+
+    let (listed, _) = alice.ask(Method::GET, &format!("{}/snapshots?kind=safety", front.path()), Value::Null).await;
+    let safety = &listed["snapshots"][0];
+    assert_eq!((&safety["status"], &safety["protected"]), (&json!("COMPLETE"), &json!(5)), "{safety:#}");
+    front.restore(&format!("{}/snapshots/{}", front.path(), safety["id"].as_str().unwrap())).await;
+    front.holds("newer");
+    let again = front.heat.physical(&front.id, "more").unwrap();
+    assert_eq!(front.cloud.content(&again), "new since");
 }
 
 /// Heat can't be told of another volume, so nothing is touched.

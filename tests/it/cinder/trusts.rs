@@ -122,7 +122,7 @@ async fn a_trust_that_is_taken_back_half_way_fails_the_snapshot_with_that_reason
     let ended = alice.ended(&operation).await;
     assert_eq!(ended["state"], "failed", "{ended:#}");
     let reason = ended["reason"].as_str().unwrap();
-    assert!(reason.contains("403") && reason.contains("the role by which this service acts"), "{reason}");
+    assert!(reason.contains("401") && reason.contains("the right to act was taken back"), "{reason}");
     // It may not remove what it began either, so that is named.
     assert!(reason.contains(&cloud.cinder.backups()[0].id), "{reason}");
 }

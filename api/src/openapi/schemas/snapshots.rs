@@ -18,8 +18,7 @@ pub(crate) struct SnapshotRequest {
     allow_unprotected: Option<bool>,
     /// What is made of a cloud's volumes; else what the workers' configuration says (`cinder.mode`).
     volumes: Option<VolumeMode>,
-    /// Whether a cloud's servers are stopped while they and their volumes are cut; else as the service is set up
-    /// (`nova.servers`).
+    /// Whether a cloud's servers are stopped while they are cut; else as the service is set up (`nova.servers`).
     servers: Option<ServerMode>,
 }
 

@@ -10,6 +10,7 @@ use super::super::wire::{Answer, Given, Refusal, bad_request, not_found, over_qu
 use super::faults::Ends;
 use super::routes::page;
 use super::state::{Backup, Next, State};
+use super::volumes::changed;
 
 const NO_PARENT: &str = "Invalid backup: No backups available to do an incremental backup.";
 
@@ -20,7 +21,8 @@ impl State {
                 let own = self.backups.values().filter(|backup| given.lists(&backup.project));
                 page(
                     "backups",
-                    own.map(|backup| (backup.created.clone() + &backup.id, self.view(backup))).collect(),
+                    "Backup",
+                    own.map(|backup| (backup.created.clone() + &backup.id, self.view(backup, given))).collect(),
                     given.query,
                 )
             }
@@ -28,7 +30,7 @@ impl State {
             ("GET", [id]) => self
                 .backup_of(id, given)
                 .map(|backup| backup.id.clone())
-                .map(|id| (StatusCode::OK, json!({"backup": self.view(&self.backups[&id])}))),
+                .map(|id| (StatusCode::OK, json!({"backup": self.view(&self.backups[&id], given)}))),
             ("PUT", [id]) => self.backup_of(id, given).map(|backup| {
                 let new = &given.body["backup"];
                 backup.name = text(&new["name"]).or(backup.name.take());
@@ -198,15 +200,18 @@ impl State {
         Ok((StatusCode::ACCEPTED, json!({"restore": {"backup_id": id, "volume_id": into, "volume_name": name}})))
     }
 
-    fn view(&self, backup: &Backup) -> Value {
-        json!({
+    fn view(&self, backup: &Backup, given: &Given<'_>) -> Value {
+        let mut view = json!({
             "id": backup.id, "status": backup.status, "size": backup.size,
-            "object_count": u8::from(backup.status == "available"), "availability_zone": null, "container": null,
-            "created_at": backup.created, "updated_at": null, "name": backup.name, "description": backup.description,
+            "object_count": u8::from(backup.status == "available"), "availability_zone": null, "container": changed(&backup.status, "volumes"),
+            "created_at": backup.created, "updated_at": changed(&backup.status, &backup.created), "name": backup.name, "description": backup.description,
             "fail_reason": backup.fail_reason, "volume_id": backup.volume, "links": [],
             "is_incremental": backup.parent.is_some(), "has_dependent_backups": self.dependents(&backup.id),
             "snapshot_id": backup.snapshot, "data_timestamp": backup.data_timestamp, "metadata": backup.metadata,
-            "os-backup-project-attr:project_id": backup.project,
-        })
+        });
+        if given.admin {
+            view["os-backup-project-attr:project_id"] = backup.project.as_str().into();
+        }
+        view
     }
 }

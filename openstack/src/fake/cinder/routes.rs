@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::super::wire::{Answer, Given, Service, Wire, bad_request};
+use super::super::wire::{Answer, Given, Service, Wire, not_found};
 use super::state::State;
 
 impl Service for State {
@@ -31,7 +31,7 @@ impl Service for State {
 }
 
 /// A page of what a list has, the newest first: `limit` and `marker`, and filters by `name` and `volume_id`.
-pub(super) fn page(key: &str, mut all: Vec<(String, Value)>, query: &BTreeMap<String, String>) -> Answer {
+pub(super) fn page(key: &str, thing: &str, mut all: Vec<(String, Value)>, query: &BTreeMap<String, String>) -> Answer {
     all.sort_by(|(a, _), (b, _)| b.cmp(a));
     let filters = ["name", "volume_id", "status"];
     let wanted =
@@ -39,7 +39,7 @@ pub(super) fn page(key: &str, mut all: Vec<(String, Value)>, query: &BTreeMap<St
     let mut entries: Vec<Value> = all.into_iter().map(|(_, entry)| entry).filter(wanted).collect();
     if let Some(marker) = query.get("marker") {
         let Some(place) = entries.iter().position(|entry| entry["id"] == **marker) else {
-            return Err(bad_request(format!("marker not found: {marker}")));
+            return Err(not_found(thing, marker));
         };
         entries.drain(..=place);
     }

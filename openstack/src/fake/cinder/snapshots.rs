@@ -7,6 +7,7 @@ use super::super::wire::{Answer, Given, Refusal, bad_request, not_found, over_qu
 use super::faults::Ends;
 use super::routes::page;
 use super::state::{Next, Snapshot, State};
+use super::volumes::changed;
 
 impl State {
     pub(super) fn serve_snapshots(&mut self, method: &str, path: &[&str], given: &Given<'_>) -> Option<Answer> {
@@ -15,13 +16,14 @@ impl State {
                 let own = self.snapshots.values().filter(|snapshot| given.lists(&snapshot.project));
                 page(
                     "snapshots",
-                    own.map(|snapshot| (snapshot.created.clone() + &snapshot.id, snapshot.view())).collect(),
+                    "Snapshot",
+                    own.map(|snapshot| (snapshot.created.clone() + &snapshot.id, snapshot.detail())).collect(),
                     given.query,
                 )
             }
             ("POST", []) => self.create_snapshot(given),
             ("GET", [id]) => {
-                self.snapshot_of(id, given).map(|snapshot| (StatusCode::OK, json!({"snapshot": snapshot.view()})))
+                self.snapshot_of(id, given).map(|snapshot| (StatusCode::OK, json!({"snapshot": snapshot.detail()})))
             }
             ("DELETE", [id]) => self.delete_snapshot(id, given),
             _ => return None,
@@ -87,13 +89,20 @@ impl State {
 }
 
 impl Snapshot {
+    /// What is shown of it where it is asked for, and not where it is made.
+    fn detail(&self) -> Value {
+        let mut view = self.view();
+        view["os-extended-snapshot-attributes:project_id"] = self.project.as_str().into();
+        let progress = if self.status == "creating" { "0%" } else { "100%" };
+        view["os-extended-snapshot-attributes:progress"] = progress.into();
+        view
+    }
+
     fn view(&self) -> Value {
         json!({
-            "id": self.id, "created_at": self.created, "updated_at": null, "name": self.name,
+            "id": self.id, "created_at": self.created, "updated_at": changed(&self.status, &self.created), "name": self.name,
             "description": self.description, "volume_id": self.volume, "status": self.status, "size": self.size,
             "metadata": self.metadata, "group_snapshot_id": null, "user_id": "u",
-            "os-extended-snapshot-attributes:project_id": self.project,
-            "os-extended-snapshot-attributes:progress": if self.status == "creating" { "0%" } else { "100%" },
         })
     }
 }

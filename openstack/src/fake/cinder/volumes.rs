@@ -11,6 +11,8 @@ use super::state::{Next, State, Volume};
 pub(super) const IN_THE_WAY: &str = "Invalid volume: Volume status must be available or error or error_restoring or error_extending \
      or error_managing and must not be migrating, attached, belong to a group, have snapshots, awaiting a transfer, or be \
      disassociated from snapshots after volume transfer.";
+const MALFORMED: &str =
+    "The server could not comply with the request since it is either malformed or otherwise incorrect.";
 const DELETABLE: [&str; 5] = ["available", "error", "error_restoring", "error_extending", "error_managing"];
 
 impl State {
@@ -20,12 +22,15 @@ impl State {
                 let own = self.volumes.values().filter(|volume| given.lists(&volume.project));
                 page(
                     "volumes",
-                    own.map(|volume| (volume.created.clone() + &volume.id, volume.view())).collect(),
+                    "Volume",
+                    own.map(|volume| (volume.created.clone() + &volume.id, volume.detail())).collect(),
                     given.query,
                 )
             }
             ("POST", []) => self.create_volume(given),
-            ("GET", [id]) => self.volume_of(id, given).map(|volume| (StatusCode::OK, json!({"volume": volume.view()}))),
+            ("GET", [id]) => {
+                self.volume_of(id, given).map(|volume| (StatusCode::OK, json!({"volume": volume.detail()})))
+            }
             ("PUT", [id]) => self.volume_of(id, given).map(|volume| {
                 let new = &given.body["volume"];
                 volume.name = text(&new["name"]).or(volume.name.take());
@@ -79,8 +84,8 @@ impl State {
                 "VolumeLimitExceeded: Maximum number of volumes allowed ({allowed}) exceeded for quota 'volumes'."
             )));
         }
-        let size = new["size"].as_u64().ok_or_else(|| bad_request("Invalid input for field/attribute size."))?;
-        let mut content = Vec::new();
+        let size = new["size"].as_u64().ok_or_else(|| bad_request(MALFORMED))?;
+        let (mut content, mut bootable) = (Vec::new(), false);
         if let Some(from) = new["snapshot_id"].as_str() {
             let snapshot = self.snapshot_of(from, given)?;
             if snapshot.status != "available" {
@@ -89,6 +94,8 @@ impl State {
                 ));
             }
             content.clone_from(&snapshot.content);
+            let of = snapshot.volume.clone();
+            bootable = self.volumes.get(&of).is_some_and(|volume| volume.bootable);
         }
         let id = self.put_volume(given.project, &content);
         let due = self.due(self.delays.volume, Ends::VolumeInError, Next::Made, Next::Failed(String::new()));
@@ -96,6 +103,7 @@ impl State {
         volume.name = text(&new["name"]);
         volume.description = text(&new["description"]);
         volume.size = size;
+        volume.bootable = bootable;
         volume.kind = text(&new["volume_type"]).unwrap_or_else(|| volume.kind.clone());
         volume.metadata = Given::metadata(&new["metadata"]);
         volume.snapshot = text(&new["snapshot_id"]);
@@ -162,6 +170,13 @@ impl State {
 }
 
 impl Volume {
+    /// What is shown of it where it is asked for, and not where it is changed.
+    fn detail(&self) -> Value {
+        let mut view = self.view();
+        view["os-vol-tenant-attr:tenant_id"] = self.project.as_str().into();
+        view
+    }
+
     fn view(&self) -> Value {
         let attachments: Vec<_> = self
             .attached
@@ -173,11 +188,16 @@ impl Volume {
             .collect();
         json!({
             "id": self.id, "status": self.status, "size": self.size, "availability_zone": "nova",
-            "created_at": self.created, "updated_at": null, "name": self.name, "description": self.description,
+            "created_at": self.created, "updated_at": changed(&self.status, &self.created), "name": self.name, "description": self.description,
             "volume_type": self.kind, "snapshot_id": self.snapshot, "source_volid": null, "metadata": self.metadata,
             "links": [], "user_id": "u", "bootable": self.bootable.to_string(), "encrypted": false,
             "replication_status": null, "consistencygroup_id": null, "multiattach": false,
-            "attachments": attachments, "group_id": null, "os-vol-tenant-attr:tenant_id": self.project,
+            "attachments": attachments, "group_id": null,
         })
     }
+}
+
+/// When something was changed last: what is still being made was not.
+pub(super) fn changed<'a>(status: &str, created: &'a str) -> Option<&'a str> {
+    (status != "creating").then_some(created)
 }

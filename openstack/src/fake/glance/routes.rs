@@ -6,9 +6,14 @@ use serde_json::{Value, json};
 use super::super::wire::{Answer, Given, Refusal, Service, Wire, bad_request, forbidden, missing};
 use super::state::{Image, State};
 
+const NOT_VERIFIED: &str = "This server could not verify that you are authorized to access the document you requested. Either \
+     you supplied the wrong credentials (e.g., bad password), or your browser does not understand how to supply the \
+     credentials required.";
+
 impl Service for State {
     const ROOT: &str = "v2";
     const OF_PROJECT: bool = false;
+    const STRANGERS_COUNT: bool = false;
 
     fn wire(&mut self) -> &mut Wire {
         &mut self.wire
@@ -30,8 +35,12 @@ impl Service for State {
     }
 
     fn refuse(refusal: &Refusal) -> Value {
+        let message = match refusal.status {
+            StatusCode::UNAUTHORIZED => NOT_VERIFIED,
+            _ => &refusal.message,
+        };
         let (code, title) = (refusal.status.to_string(), refusal.status.canonical_reason());
-        json!({"message": format!("{}<br /><br />\n\n\n", refusal.message), "code": code, "title": title})
+        json!({"message": format!("{message}<br /><br />\n\n\n"), "code": code, "title": title})
     }
 }
 
@@ -51,7 +60,7 @@ impl State {
         });
         if let Some(marker) = given.query.get("marker") {
             let Some(place) = own.iter().position(|image| image.id == *marker) else {
-                return Err(bad_request(format!("Invalid marker. Image {marker} could not be found.")));
+                return Err(bad_request(format!("No image found with ID {marker}")));
             };
             own.drain(..=place);
         }
@@ -84,10 +93,10 @@ impl Image {
         let known = |value: Value| if has_bytes { value } else { Value::Null };
         let hash = self.hash();
         let mut view = json!({
-            "id": self.id, "name": self.name, "status": self.status, "owner": self.project, "visibility": "private",
+            "id": self.id, "name": self.name, "status": self.status, "owner": self.project, "visibility": self.visibility,
             "protected": self.protected, "os_hidden": false, "tags": [], "min_disk": 1, "min_ram": 0,
             "container_format": "bare", "disk_format": "raw", "created_at": self.created, "updated_at": self.created,
-            "size": known(self.content.len().into()), "virtual_size": null, "checksum": known(hash[..32].into()),
+            "size": known(self.content.len().into()), "virtual_size": known(self.content.len().into()), "checksum": known(hash[..32].into()),
             "os_hash_algo": known("sha512".into()), "os_hash_value": known(hash.as_str().into()),
             "self": format!("/v2/images/{}", self.id), "file": format!("/v2/images/{}/file", self.id),
             "schema": "/v2/schemas/image",

@@ -20,6 +20,8 @@ pub struct Image {
     pub name: String,
     pub status: String,
     pub protected: bool,
+    /// `shared` where somebody uploaded it, `private` where Nova made it.
+    pub visibility: &'static str,
     /// What its maker hung on it.
     pub properties: BTreeMap<String, String>,
     pub created: String,
@@ -42,6 +44,7 @@ impl State {
             name: name.to_owned(),
             status: "queued".to_owned(),
             protected: false,
+            visibility: "shared",
             properties,
             created: cinder::State::now().replace(".000000", "Z"),
             content: Vec::new(),

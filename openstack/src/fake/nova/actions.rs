@@ -31,11 +31,15 @@ impl State {
         let content = server.content.clone();
         server.task_state = Some("image_snapshot_pending".to_owned());
         let mut properties = Given::metadata(&new["metadata"]);
-        let base = [("image_type", "snapshot"), ("image_location", "snapshot"), ("image_state", "available")];
-        properties.extend(base.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        properties.insert("image_type".to_owned(), "snapshot".to_owned());
         properties.insert("instance_uuid".to_owned(), id.to_owned());
         let name = text(&new["name"]).unwrap_or_default();
-        let image = self.glance.lock().unwrap().begin(given.project, &name, properties);
+        let image = {
+            let mut glance = self.glance.lock().unwrap();
+            let image = glance.begin(given.project, &name, properties);
+            glance.images.get_mut(&image).unwrap().visibility = "private";
+            image
+        };
         let killed = self.ends(Ends::ImageKilled);
         let well = !killed && !self.ends(Ends::ImageDeleted);
         let (takes, lag) = (self.delays.image, self.delays.image_lag);

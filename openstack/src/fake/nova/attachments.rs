@@ -23,6 +23,9 @@ impl State {
         let server = self.server_of(id, given)?;
         server.unlocked()?;
         server.in_state("attach_volume", &CHANGEABLE)?;
+        if server.attached.iter().any(|it| it.volume == of) {
+            return Err(bad_request(format!("Invalid volume: volume {of} is already attached to instances: {id}")));
+        }
         let taken: Vec<String> = server.attached.iter().map(|it| it.device.clone()).collect();
         let free = ('b'..='z').map(|letter| format!("/dev/vd{letter}")).find(|device| !taken.contains(device));
         let device = text(&new["device"]).or(free).unwrap_or_default();

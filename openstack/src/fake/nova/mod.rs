@@ -57,7 +57,8 @@ impl Nova {
         nova
     }
 
-    fn url(&self) -> Url {
+    /// Up to its version.
+    pub fn url(&self) -> Url {
         format!("http://127.0.0.1:{}/v2.1", self.0.port).parse().unwrap()
     }
 

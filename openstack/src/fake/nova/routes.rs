@@ -72,12 +72,15 @@ impl Server {
             "created": "2026-11-26T00:00:00Z", "updated": "2026-11-26T00:00:00Z", "addresses": {}, "links": [],
             "flavor": {"vcpus": 1, "ram": 64, "disk": 1, "ephemeral": 0, "swap": 0, "original_name": "m1.tiny",
                 "extra_specs": {}},
-            "accessIPv4": "", "accessIPv6": "", "OS-DCF:diskConfig": "MANUAL", "progress": 0, "config_drive": "",
+            "accessIPv4": "", "accessIPv6": "", "OS-DCF:diskConfig": "MANUAL", "config_drive": "",
             "OS-EXT-AZ:availability_zone": "nova", "OS-EXT-STS:task_state": self.task_state,
             "OS-EXT-STS:vm_state": self.vm_state, "OS-EXT-STS:power_state": 1, "locked": self.locked.is_some(),
             "locked_reason": self.locked, "os-extended-volumes:volumes_attached": volumes, "tags": [],
             "trusted_image_certificates": null, "server_groups": [],
         });
+        if self.vm_state == "active" {
+            view["progress"] = 0.into();
+        }
         if let Some(fault) = self.fault.as_ref().filter(|_| self.vm_state == "error") {
             view["fault"] = json!({"code": 500, "created": "2026-11-26T00:00:00Z", "message": fault});
         }

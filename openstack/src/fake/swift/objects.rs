@@ -97,7 +97,8 @@ impl State {
             }
         }
         if given.header("x-object-manifest").is_some_and(|place| !place.contains('/')) {
-            return bad("X-Object-Manifest must be in the format container/prefix");
+            let said = "X-Object-Manifest must be in the format container/prefix";
+            return Err(Answer::new(StatusCode::BAD_REQUEST, "text/html; charset=UTF-8", said));
         }
         Ok(headers)
     }
@@ -192,7 +193,9 @@ fn conditional(answer: Answer, given: &Given<'_>) -> Result<Answer> {
     let etag = answer.headers["etag"].to_str().unwrap().trim_matches('"').to_owned();
     let names = |wanted: &str| wanted == "*" || wanted.split(',').any(|one| one.trim().trim_matches('"') == etag);
     if given.header("if-match").is_some_and(|wanted| !names(wanted)) {
-        return Err(page(412));
+        let mut refused = Answer { status: StatusCode::PRECONDITION_FAILED, body: Bytes::new(), ..answer };
+        refused.headers.remove("accept-ranges");
+        return Err(refused.with("content-type", "text/html; charset=UTF-8"));
     }
     if given.header("if-none-match").is_some_and(names) {
         return Err(Answer { status: StatusCode::NOT_MODIFIED, body: Bytes::new(), ..answer });
@@ -208,7 +211,8 @@ fn ranged(answer: Answer, given: &Given<'_>) -> Result<Answer> {
     };
     let length = answer.body.len();
     if first >= length {
-        return Err(page(416).with("content-range", format!("bytes */{length}")));
+        let refused = Answer { status: StatusCode::RANGE_NOT_SATISFIABLE, body: page(416).body, ..answer };
+        return Err(refused.with("content-range", format!("bytes */{length}")));
     }
     let last = last.parse().unwrap_or(length - 1).min(length - 1);
     let body = answer.body.slice(first..=last);

@@ -87,7 +87,8 @@ async fn answer(
         return sent(page(403), &world, Duration::ZERO);
     }
     if head.method == Method::PUT && object.is_some() && !says_how_long(&head.headers) {
-        return sent(page(411), &world, Duration::ZERO);
+        let missing = Answer::text(StatusCode::LENGTH_REQUIRED, "Missing Content-Length header.");
+        return sent(missing, &world, Duration::ZERO);
     }
     let Some(body) = whole(body, pace).await else { return sent(page(499), &world, Duration::ZERO) };
     let named = object.unwrap_or_default();

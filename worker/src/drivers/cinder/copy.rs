@@ -68,7 +68,11 @@ pub(super) async fn cut(settings: &Settings, calls: &Calls<'_>) -> Result<Outcom
 /// `None`: there is nothing to cut. A backup alone is begun when servers run again: a volume that is quiet because its
 /// server was stopped is cut by a snapshot in that mode too.
 async fn begin_cut(settings: &Settings, calls: &Calls<'_>) -> Result<Option<(VolumeMode, Facts)>, Error> {
-    let mode = calls.ctx.volumes.unwrap_or(settings.mode);
+    let mode = match calls.ctx.volumes.unwrap_or(settings.mode) {
+        // Cinder deletes no volume that has a snapshot.
+        VolumeMode::Snapshot if calls.ctx.leaves => VolumeMode::Backup,
+        mode => mode,
+    };
     let stops = calls.ctx.servers == ServerMode::Stop;
     if mode == VolumeMode::Backup && !stops {
         return Ok(None);

@@ -61,6 +61,7 @@ impl<'a> Step<'a> {
             checkpoint: Value::Null,
             volumes: None,
             servers: self.subject.servers(),
+            leaves: false,
             may_move: true,
             progress: Progress::default(),
             cancel: CancellationToken::new(),

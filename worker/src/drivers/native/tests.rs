@@ -57,6 +57,7 @@ fn ctx(resource: &Resource, current: Option<&Resource>) -> Ctx {
         checkpoint: Value::Null,
         volumes: None,
         servers: Default::default(),
+        leaves: false,
         may_move: true,
         progress: Progress::default(),
         cancel: CancellationToken::new(),

@@ -68,6 +68,7 @@ impl Caller {
             checkpoint: Value::Null,
             volumes: None,
             servers: self.servers,
+            leaves: false,
             may_move: self.may_move,
             progress: Progress::default(),
             cancel: CancellationToken::new(),

@@ -78,6 +78,7 @@ impl Harness {
             checkpoint: Value::Null,
             volumes: None,
             servers: Default::default(),
+            leaves: false,
             may_move: true,
             progress: Progress::default(),
             cancel: CancellationToken::new(),

@@ -114,6 +114,7 @@ impl Rig {
             checkpoint: serde_json::Value::Null,
             volumes: None,
             servers: Default::default(),
+            leaves: false,
             may_move: true,
             progress: Progress::default(),
             cancel: CancellationToken::new(),

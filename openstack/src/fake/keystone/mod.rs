@@ -1,13 +1,18 @@
 //! Keystone: tokens by password, application credential and token; validation, revocation, trusts.
 //!
+//! - here: what there is, and a test's knobs. `tokens.rs`, `trusts.rs`: what Keystone does about a request.
+//!
 //! A user's password is `secret-of-` and the name; ids are names with `-id` at their end. A test turns its knobs: it is
 //! away (503), it counts what it was asked, tokens end.
 
-use std::collections::BTreeMap;
+mod tokens;
+mod trusts;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use axum::extract::{Path, Query, Request, State as Shared};
+use axum::extract::{Request, State as Shared};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -39,6 +44,10 @@ struct State {
     tokens: BTreeMap<String, Value>,
     last: String,
     trusts: BTreeMap<String, Value>,
+    /// Between whom, in which project and until when trusts were made, deleted ones too.
+    trusted: BTreeSet<String>,
+    /// Tokens that were good once and are not any more.
+    revoked: BTreeSet<String>,
     catalogue: Vec<Value>,
     made: usize,
     away: bool,
@@ -55,12 +64,12 @@ impl Keystone {
     pub async fn start() -> Self {
         let state = State { lifetime: Duration::from_secs(3600), ..State::default() };
         let state = Arc::new(Mutex::new(state));
-        let tokens = get(validate).post(login).delete(revoke).head(validate);
+        let tokens = get(tokens::validate).post(tokens::login).delete(tokens::revoke).head(tokens::validate);
         let router = Router::new()
             .route("/v3", get(version))
             .route("/v3/auth/tokens", tokens)
-            .route("/v3/OS-TRUST/trusts", get(list_trusts).post(create_trust))
-            .route("/v3/OS-TRUST/trusts/{id}", get(show_trust).delete(delete_trust))
+            .route("/v3/OS-TRUST/trusts", get(trusts::list).post(trusts::create))
+            .route("/v3/OS-TRUST/trusts/{id}", get(trusts::show).delete(trusts::delete))
             .layer(from_fn_with_state(Arc::clone(&state), knobs))
             .with_state(Arc::clone(&state));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -134,12 +143,15 @@ impl Keystone {
     }
 
     pub fn revoke(&self, token: &str) {
-        self.state().tokens.remove(token);
+        self.state().revoke(token);
     }
 
     /// Every token that a user has.
     pub fn revoke_all(&self, user: &str) {
-        self.state().tokens.retain(|_, body| body["user"]["name"] != user);
+        let mut state = self.state();
+        let theirs = state.tokens.iter().filter(|(_, body)| body["user"]["name"] == user);
+        let theirs: Vec<_> = theirs.map(|(token, _)| token.clone()).collect();
+        theirs.iter().for_each(|token| state.revoke(token));
     }
 
     /// Every call is answered by 503 from now on, or no more.
@@ -167,9 +179,7 @@ impl Keystone {
 
     /// As if every trust had been deleted by who gave it.
     pub fn drop_trusts(&self) {
-        let mut state = self.state();
-        state.trusts.clear();
-        state.tokens.retain(|_, body| body.get("OS-TRUST:trust").is_none());
+        self.state().trusts.clear();
     }
 
     /// One that nobody has made by a request, good for so long; its id.
@@ -178,8 +188,8 @@ impl Keystone {
         let mut state = self.state();
         let id = format!("trust-{}", state.next());
         let trust = json!({"id": id, "trustor_user_id": format!("{trustor}-id"), "trustee_user_id": format!("{trustee}-id"),
-            "project_id": format!("{project}-id"), "impersonation": true, "expires_at": expires_at.to_string(),
-            "roles": [{"name": "member"}]});
+            "project_id": format!("{project}-id"), "impersonation": true, "expires_at": shown(expires_at),
+            "roles": [role("member")]});
         state.trusts.insert(id.clone(), trust);
         id
     }
@@ -207,8 +217,7 @@ impl Tokens {
 
     pub(super) fn is_admin(&self, headers: &HeaderMap) -> bool {
         let state = self.0.lock().unwrap();
-        let roles = state.caller(headers).and_then(|caller| caller["roles"].as_array().cloned());
-        roles.is_some_and(|roles| roles.iter().any(|role| role["name"] == "admin"))
+        state.caller(headers).is_some_and(is_admin)
     }
 }
 
@@ -216,6 +225,12 @@ impl State {
     fn next(&mut self) -> usize {
         self.made += 1;
         self.made
+    }
+
+    fn revoke(&mut self, token: &str) {
+        if self.tokens.remove(token).is_some() {
+            self.revoked.insert(token.to_owned());
+        }
     }
 
     fn issue(&mut self, user: &str, project: Option<&str>, method: &str) -> String {
@@ -230,7 +245,7 @@ impl State {
         });
         if let Some(project) = project {
             let roles = &self.roles[user][project];
-            let roles: Vec<_> = roles.iter().map(|role| json!({"id": format!("{role}-id"), "name": role})).collect();
+            let roles: Vec<_> = roles.iter().map(|name| role(name)).collect();
             body["project"] = named(project);
             body["is_domain"] = false.into();
             body["roles"] = roles.into();
@@ -243,9 +258,14 @@ impl State {
         id
     }
 
-    /// The body of a token that has not ended.
+    /// The body of a token that has not ended; one of a trust ends with it.
     fn good(&self, token: Option<&str>) -> Option<&Value> {
-        self.tokens.get(token?).filter(|body| ends(body) > now())
+        self.tokens.get(token?).filter(|body| ends(body) > now() && self.lost_trust(body).is_none())
+    }
+
+    /// The trust that a token was made by, if that is gone.
+    fn lost_trust<'a>(&self, token: &'a Value) -> Option<&'a str> {
+        token["OS-TRUST:trust"]["id"].as_str().filter(|trust| !self.trusts.contains_key(*trust))
     }
 
     fn caller(&self, headers: &HeaderMap) -> Option<&Value> {
@@ -256,6 +276,26 @@ impl State {
 fn now() -> Timestamp {
     #[expect(clippy::disallowed_methods, reason = "this is the cloud's own clock")]
     Timestamp::now()
+}
+
+/// As Keystone shows times: to the second.
+fn shown(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.000000Z").to_string()
+}
+
+/// The same name has the same id.
+fn role(name: &str) -> Value {
+    let id: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+    json!({"id": format!("{id:0>32}"), "name": name})
+}
+
+fn is_admin(caller: &Value) -> bool {
+    caller["roles"].as_array().is_some_and(|roles| roles.iter().any(|role| role["name"] == "admin"))
+}
+
+fn not_allowed(action: &str) -> Response {
+    let what = format!("You are not authorized to perform the requested action: identity:{action}.");
+    refused(StatusCode::FORBIDDEN, &what)
 }
 
 fn ends(body: &Value) -> Timestamp {
@@ -269,6 +309,16 @@ fn refused(code: StatusCode, message: &str) -> Response {
 
 fn unauthorized() -> Response {
     refused(StatusCode::UNAUTHORIZED, "The request you have made requires authentication.")
+}
+
+/// Who has no good token; one of a trust that is gone is told that.
+fn stranger(state: &State, headers: &HeaderMap) -> Response {
+    let token = headers.get("x-auth-token").and_then(|token| token.to_str().ok());
+    let body = token.and_then(|token| state.tokens.get(token));
+    match body.and_then(|body| state.lost_trust(body)) {
+        Some(trust) => refused(StatusCode::NOT_FOUND, &format!("Could not find trust: {trust}.")),
+        None => unauthorized(),
+    }
 }
 
 async fn knobs(Shared(world): Shared<World>, request: Request, next: Next) -> Response {
@@ -288,163 +338,4 @@ async fn knobs(Shared(world): Shared<World>, request: Request, next: Next) -> Re
 
 async fn version() -> Json<Value> {
     Json(json!({"version": {"id": "v3.14", "status": "stable", "links": []}}))
-}
-
-async fn login(Shared(world): Shared<World>, Json(body): Json<Value>) -> Response {
-    let mut state = world.lock().unwrap();
-    state.logins += 1;
-    let (identity, scope) = (&body["auth"]["identity"], &body["auth"]["scope"]);
-    let method = identity["methods"][0].as_str().unwrap_or_default().to_owned();
-    let name = |user: &Value| {
-        let id = user["id"].as_str().and_then(|id| id.strip_suffix("-id"));
-        id.or(user["name"].as_str()).unwrap_or_default().to_owned()
-    };
-    let mut project = Some(name(&scope["project"])).filter(|name| !name.is_empty());
-    let user = match method.as_str() {
-        "password" => {
-            let user = name(&identity["password"]["user"]);
-            if identity["password"]["user"]["password"] != format!("secret-of-{user}") {
-                return unauthorized();
-            }
-            user
-        }
-        "application_credential" => {
-            let given = &identity["application_credential"];
-            match given["id"].as_str().and_then(|id| state.credentials.get(id)) {
-                Some((secret, user, of)) if given["secret"] == *secret => {
-                    project = Some(of.clone());
-                    user.clone()
-                }
-                _ => return unauthorized(),
-            }
-        }
-        "token" => match state.good(identity["token"]["id"].as_str()) {
-            Some(body) => name(&body["user"]),
-            None => return unauthorized(),
-        },
-        _ => return refused(StatusCode::BAD_REQUEST, "Expecting to find identity in auth."),
-    };
-    let trust = scope["OS-TRUST:trust"]["id"].as_str().map(str::to_owned);
-    let (user, project) = match &trust {
-        // The trustee gets a token of the trustor.
-        Some(id) => match state.trusts.get(id) {
-            Some(trust) if trust["trustee_user_id"] == format!("{user}-id") => {
-                (name(&json!({"id": trust["trustor_user_id"]})), Some(name(&json!({"id": trust["project_id"]}))))
-            }
-            _ => return refused(StatusCode::FORBIDDEN, "You are not authorized to perform the requested action."),
-        },
-        None => (user, project),
-    };
-    let theirs = |project: &String| state.roles.get(&user).is_some_and(|roles| roles.contains_key(project));
-    if project.as_ref().is_some_and(|project| !theirs(project)) {
-        return unauthorized();
-    }
-    let id = state.issue(&user, project.as_deref(), &method);
-    if let Some(trust) = trust {
-        let of = json!({"id": trust, "impersonation": true});
-        state.tokens.get_mut(&id).unwrap()["OS-TRUST:trust"] = of;
-    }
-    let body = json!({"token": state.tokens[&id]});
-    (StatusCode::CREATED, [("x-subject-token", id)], Json(body)).into_response()
-}
-
-async fn validate(
-    Shared(world): Shared<World>,
-    Query(query): Query<BTreeMap<String, String>>,
-    headers: HeaderMap,
-) -> Response {
-    let mut state = world.lock().unwrap();
-    state.validations += 1;
-    let Some(caller) = state.caller(&headers) else { return unauthorized() };
-    let subject = headers.get("x-subject-token").and_then(|token| token.to_str().ok()).unwrap_or_default();
-    let service = caller["roles"].as_array().is_some_and(|roles| {
-        roles.iter().any(|role| ["service", "admin"].contains(&role["name"].as_str().unwrap_or_default()))
-    });
-    if !service && headers.get("x-auth-token") != headers.get("x-subject-token") {
-        let what = "You are not authorized to perform the requested action: identity:validate_token.";
-        return refused(StatusCode::FORBIDDEN, what);
-    }
-    let late = if query.contains_key("allow_expired") { WINDOW } else { SignedDuration::ZERO };
-    let Some(body) = state.tokens.get(subject).filter(|body| ends(body) + late > now()) else {
-        return refused(StatusCode::NOT_FOUND, "Could not recognize Fernet token");
-    };
-    let mut body = body.clone();
-    if query.contains_key("nocatalog") {
-        body.as_object_mut().unwrap().remove("catalog");
-    }
-    ([("x-subject-token", subject)], Json(json!({"token": body}))).into_response()
-}
-
-async fn revoke(Shared(world): Shared<World>, headers: HeaderMap) -> Response {
-    let mut state = world.lock().unwrap();
-    if state.caller(&headers).is_none() {
-        return unauthorized();
-    }
-    let subject = headers.get("x-subject-token").and_then(|token| token.to_str().ok()).unwrap_or_default();
-    state.tokens.remove(subject);
-    StatusCode::NO_CONTENT.into_response()
-}
-
-async fn create_trust(Shared(world): Shared<World>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
-    let mut state = world.lock().unwrap();
-    let Some(caller) = state.caller(&headers).cloned() else { return unauthorized() };
-    let asked = &body["trust"];
-    let has = |role: &Value| {
-        caller["roles"].as_array().is_some_and(|roles| roles.iter().any(|known| known["name"] == role["name"]))
-    };
-    let own = asked["trustor_user_id"] == caller["user"]["id"] && asked["project_id"] == caller["project"]["id"];
-    if !own || caller.get("OS-TRUST:trust").is_some() {
-        return refused(StatusCode::FORBIDDEN, "You are not authorized to perform the requested action.");
-    }
-    if !asked["roles"].as_array().is_some_and(|roles| roles.iter().all(has)) {
-        return refused(StatusCode::FORBIDDEN, "Some of requested roles are not in redelegated trust.");
-    }
-    let id = format!("trust-{}", state.next());
-    let mut trust = asked.clone();
-    trust["id"] = id.clone().into();
-    state.trusts.insert(id, trust.clone());
-    (StatusCode::CREATED, Json(json!({"trust": trust}))).into_response()
-}
-
-async fn list_trusts(
-    Shared(world): Shared<World>,
-    Query(query): Query<BTreeMap<String, String>>,
-    headers: HeaderMap,
-) -> Response {
-    let state = world.lock().unwrap();
-    if state.caller(&headers).is_none() {
-        return unauthorized();
-    }
-    let of = |trust: &&Value| {
-        ["trustor_user_id", "trustee_user_id"].iter().all(|by| query.get(*by).is_none_or(|user| trust[*by] == **user))
-    };
-    let trusts: Vec<_> = state.trusts.values().filter(of).collect();
-    Json(json!({"trusts": trusts})).into_response()
-}
-
-async fn show_trust(Shared(world): Shared<World>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    one_trust(&world, &id, &headers, |state, id| Json(json!({"trust": state.trusts[id]})).into_response())
-}
-
-async fn delete_trust(Shared(world): Shared<World>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    one_trust(&world, &id, &headers, |state, id| {
-        state.trusts.remove(id);
-        StatusCode::NO_CONTENT.into_response()
-    })
-}
-
-fn one_trust(
-    world: &World,
-    id: &str,
-    headers: &HeaderMap,
-    then: impl FnOnce(&mut State, &str) -> Response,
-) -> Response {
-    let mut state = world.lock().unwrap();
-    if state.caller(headers).is_none() {
-        return unauthorized();
-    }
-    if !state.trusts.contains_key(id) {
-        return refused(StatusCode::NOT_FOUND, &format!("Could not find trust: {id}."));
-    }
-    then(&mut state, id)
 }
