@@ -14,7 +14,8 @@
 //! - `keystone.rs`: other people's tokens validated; trusts.
 //! - `heat/`: stacks, read and updated, and their snapshots.
 //! - `cinder/`: volumes, snapshots and backups. `nova/`: servers and what is attached to them. `glance/`: images.
-//! - `swift/`: containers and objects. `thing.rs`: whatever is one JSON object and has no data of its own.
+//! - `manila/`: shares, their snapshots and access rules. `swift/`: containers and objects. `trove/`: instances of databases and
+//!   their backups. `thing.rs`: whatever is one JSON object and has no data of its own.
 //! - `error.rs`: what went wrong, and whether trying again helps.
 //! - `fake/` (feature `fake`): a cloud with state to test against, which answers as the real services do.
 //!
@@ -32,6 +33,7 @@ pub mod glance;
 pub mod heat;
 pub mod http;
 pub mod keystone;
+pub mod manila;
 pub mod nova;
 mod reply;
 mod request;
@@ -40,6 +42,7 @@ mod stream;
 pub mod swift;
 pub mod thing;
 mod token;
+pub mod trove;
 
 pub use cinder::Cinder;
 pub use clouds::Cloud;
@@ -49,6 +52,7 @@ pub use glance::Glance;
 pub use heat::Heat;
 pub use http::Http;
 pub use keystone::Keystone;
+pub use manila::Manila;
 pub use nova::Nova;
 pub use reply::Reply;
 pub use request::Request;
@@ -58,6 +62,7 @@ pub use stream::Open;
 pub use swift::Swift;
 pub use thing::Things;
 pub use token::{Named, Token};
+pub use trove::Trove;
 
 #[cfg(test)]
 mod tests;

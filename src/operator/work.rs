@@ -10,10 +10,12 @@ use stacksnap_common::store::Store;
 use stacksnap_common::store::backend;
 use stacksnap_worker::catalog;
 use stacksnap_worker::drivers::cinder::orphans::OfCinder;
+use stacksnap_worker::drivers::manila::orphans::OfManila;
 use stacksnap_worker::drivers::nova::orphans::OfGlance;
 use stacksnap_worker::drivers::postgresql::settings::Connections;
 use stacksnap_worker::drivers::postgresql::{OfServer, Postgresql};
 use stacksnap_worker::drivers::remote::orphans::OfStacks;
+use stacksnap_worker::drivers::trove::orphans::OfTrove;
 use stacksnap_worker::orphans::trusts::Trusts;
 use stacksnap_worker::orphans::vault::OfVaults;
 use stacksnap_worker::orphans::{self, Finder, Remove, Told};
@@ -106,6 +108,8 @@ impl Work {
                 finders.push(Box::new(OfCinder { session: session.clone(), same_projects }));
                 finders.push(Box::new(OfGlance { session: session.clone(), same_projects }));
                 finders.push(Box::new(OfStacks { session: session.clone(), same_projects }));
+                finders.push(Box::new(OfManila { session: session.clone(), same_projects }));
+                finders.push(Box::new(OfTrove { session: session.clone(), same_projects }));
             }
             if same_projects {
                 finders.push(Box::new(Trusts { service: session, lasts: self.config.heat.trust_lasts }));

@@ -9,6 +9,7 @@ use stacksnap_worker::drivers::cinder::{self, Volume};
 use stacksnap_worker::drivers::configuration::Configuration;
 use stacksnap_worker::drivers::directory::{self, Directory};
 use stacksnap_worker::drivers::glance::Image;
+use stacksnap_worker::drivers::manila::{self, Share};
 use stacksnap_worker::drivers::native::Native;
 use stacksnap_worker::drivers::nova::{self, Server};
 use stacksnap_worker::drivers::openstack::Patience;
@@ -16,6 +17,7 @@ use stacksnap_worker::drivers::postgresql::Postgresql;
 use stacksnap_worker::drivers::postgresql::settings::Connections;
 use stacksnap_worker::drivers::remote::{self, Stack};
 use stacksnap_worker::drivers::swift::Container;
+use stacksnap_worker::drivers::trove::{self, Instance};
 use stacksnap_worker::housekeeping;
 use stacksnap_worker::slots::Counts;
 use stacksnap_worker::vault::PruneRules;
@@ -75,19 +77,24 @@ fn drivers(config: &Config) -> Registry {
     }
     let patience = Patience { longest: config.nova.longest_wait, ..Patience::new("nova.longest_wait") };
     let longest = config.openstack.longest_wait;
-    let there =
-        Stack::new(remote::Settings { patience: Patience { longest, ..Patience::new("openstack.longest_wait") } });
+    let general = Patience { longest, ..Patience::new("openstack.longest_wait") };
+    let there = Stack::new(remote::Settings { patience: general });
+    let instance = Instance::new(trove::Settings { full_every: config.trove.full_every, patience: general });
     let volume = Volume::new(cinder::Settings {
         mode: config.cinder.mode,
         full_every: config.cinder.full_every,
         patience: Patience { longest: config.cinder.longest_wait, ..Patience::new("cinder.longest_wait") },
     });
+    let longest = config.manila.longest_wait;
+    let share = Share::new(manila::Settings { patience: Patience { longest, ..Patience::new("manila.longest_wait") } });
     drivers
         .with(Arc::new(Configuration))
         .with(Arc::new(Container))
         .with(Arc::new(there))
+        .with(Arc::new(instance))
         .with(Arc::new(Server::new(nova::Settings { patience })))
         .with(Arc::new(Image::new(patience)))
+        .with(Arc::new(share))
         .with(Arc::new(volume))
 }
 

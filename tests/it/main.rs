@@ -18,5 +18,6 @@ mod several;
 mod stacks;
 mod support;
 mod swift;
+mod trove;
 mod wire;
 mod workers;

@@ -46,6 +46,8 @@ pub struct Ctx {
     pub current: Option<Arc<Resource>>,
     /// Whether the stack's record can take another physical id for the resource: it can't where the stack is Heat's.
     pub may_move: bool,
+    /// What a safety snapshot has to do with the step.
+    pub safety: Safety,
     /// What the request wants to be made of volumes; `None`: what the configuration says.
     pub volumes: Option<VolumeMode>,
     /// What is done to servers while they are cut.
@@ -62,8 +64,22 @@ pub struct Ctx {
     pub vault: Arc<dyn VaultSource>,
     /// The cloud, in the name of whoever asked.
     pub cloud: Arc<dyn CloudSource>,
+    /// What the records know of things that other steps made.
+    pub records: Arc<dyn Records>,
     /// The store's clock, at the start of this run.
     pub now: Millis,
+}
+
+/// What a safety snapshot has to do with a step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Safety {
+    /// Nothing, as far as anybody knows: a plan is of a restore that nobody has asked for yet.
+    #[default]
+    None,
+    /// One is taken before the resource is restored.
+    Before,
+    /// The step is of one.
+    This,
 }
 
 impl Ctx {
@@ -93,6 +109,25 @@ pub trait VaultSource: Send + Sync {
 #[async_trait]
 pub trait CloudSource: Send + Sync {
     async fn session(&self) -> Result<Session, Error>;
+}
+
+/// For a type whose things are built on each other, in a service that keeps no note of which are still wanted.
+#[async_trait]
+pub trait Records: Send + Sync {
+    /// Of what `step` made for a snapshot of the project.
+    async fn standing(&self, project: &ProjectId, snapshot: SnapshotId, step: StepId) -> Result<Standing, Error>;
+}
+
+/// Whether a thing that is there is still wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// A snapshot has it, or the operation that made it runs still.
+    Kept,
+    /// Its snapshot, or that one's stack, is being deleted now: somebody else is about to remove it, or to leave it to those
+    /// that are built on it.
+    Leaving,
+    /// No record knows of it, and nobody will remove it.
+    Forgotten,
 }
 
 /// Done, or to be looked at again later: a long wait is a timer, not a sleeping worker.

@@ -11,9 +11,10 @@ use stacksnap_common::types::{Artifact, Consistency, Preview, Resource};
 use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
-use crate::driver::{Ctx, Cut, Driver, Error, Outcome};
+use crate::driver::{Ctx, Cut, Driver, Error, Outcome, Safety};
 use crate::heat;
 use crate::lease::Lease;
+use crate::orphans::known::OfStore;
 use crate::progress::Progress;
 use crate::seal;
 use crate::slots::Slot;
@@ -60,6 +61,7 @@ pub(crate) fn context(
         resource: Arc::new(claimed.item.resource.clone().unwrap_or_else(nothing)),
         current: claimed.current.clone().map(Arc::new),
         may_move: shared.heat.is_none(),
+        safety: safety(claimed),
         volumes: claimed.operation.options.volumes,
         servers: claimed.operation.options.servers,
         leaves: claimed.item.leaves,
@@ -69,7 +71,16 @@ pub(crate) fn context(
         lease,
         vault: Arc::clone(&shared.vaults),
         cloud: shared.clouds.of_step(&shared.store, &claimed.operation.project, claimed.operation.grant),
+        records: Arc::new(OfStore(shared.store.clone())),
         now: claimed.at,
+    }
+}
+
+fn safety(claimed: &Claimed) -> Safety {
+    match claimed.operation.safety {
+        None => Safety::None,
+        safety if safety == claimed.snapshot => Safety::This,
+        Some(_) => Safety::Before,
     }
 }
 

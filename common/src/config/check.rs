@@ -71,7 +71,15 @@ impl Config {
             demand(false, &problem);
         }
         let openstack = self.openstack.problems(self.auth == Auth::Keystone);
-        for problem in openstack.into_iter().chain(self.cinder.problems()).chain(self.nova.problems()) {
+        for problem in openstack
+            .into_iter()
+            .chain(self.cinder.problems())
+            .chain(self.nova.problems())
+            .chain(self.manila.problems())
+        {
+            demand(false, problem);
+        }
+        for problem in self.trove.problems() {
             demand(false, problem);
         }
         self.worker_problems(&mut demand);

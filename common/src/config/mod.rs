@@ -38,7 +38,7 @@ pub use heat::{ActAs, Heat};
 pub use keystone::{Interface, Keystone};
 pub use layers::{Error, Sources, load};
 pub use limits::Limits;
-pub use openstack::{Cinder, Nova, Openstack};
+pub use openstack::{Cinder, Manila, Nova, Openstack, Trove};
 pub use policy::{Restore, Retention, Snapshot, Stacks};
 pub use postgresql::{Connection, Projects, SslMode};
 pub use queue::Queue;
@@ -76,6 +76,8 @@ pub struct Config {
     pub openstack: Openstack,
     pub cinder: Cinder,
     pub nova: Nova,
+    pub manila: Manila,
+    pub trove: Trove,
     pub policy: Rules,
     pub store: Store,
     pub queue: Queue,
@@ -107,6 +109,8 @@ impl Default for Config {
             openstack: Openstack::default(),
             cinder: Cinder::default(),
             nova: Nova::default(),
+            manila: Manila::default(),
+            trove: Trove::default(),
             policy: Rules::default(),
             store: Store::default(),
             queue: Queue::default(),

@@ -1,5 +1,5 @@
 //! `[openstack]`: the cloud whose resources are protected, and in whose name; `[cinder]`: how volumes are;
-//! `[nova]`: how servers are.
+//! `[nova]`: how servers are; `[manila]`: how shares are; `[trove]`: how databases are.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,7 +32,8 @@ pub struct Openstack {
     pub timeout: Duration,
     /// Requests to one service at the same time.
     pub at_once: u32,
-    /// The longest that another orchestration service may take for one thing; volumes and servers have their own.
+    /// The longest that a service may take for one thing, where it has no setting of its own (databases, other
+    /// orchestration services).
     #[serde(deserialize_with = "value::duration")]
     pub longest_wait: Duration,
 }
@@ -121,5 +122,48 @@ impl Nova {
     pub(super) fn problems(&self) -> Vec<&'static str> {
         let short = self.longest_wait < Duration::from_secs(60);
         if short { vec!["nova.longest_wait is shorter than 1min"] } else { Vec::new() }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manila {
+    /// The longest that Manila may take for one thing.
+    #[serde(deserialize_with = "value::duration")]
+    pub longest_wait: Duration,
+}
+
+impl Default for Manila {
+    fn default() -> Self {
+        Self { longest_wait: DAY }
+    }
+}
+
+impl Manila {
+    /// What contradicts itself.
+    pub(super) fn problems(&self) -> Vec<&'static str> {
+        let short = self.longest_wait < Duration::from_secs(60);
+        if short { vec!["manila.longest_wait is shorter than 1min"] } else { Vec::new() }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trove {
+    /// Every so many backups of an instance one is full and the others are incremental; 1: all are full.
+    pub full_every: u32,
+}
+
+impl Default for Trove {
+    fn default() -> Self {
+        Self { full_every: 7 }
+    }
+}
+
+impl Trove {
+    /// What contradicts itself.
+    pub(super) fn problems(&self) -> Vec<&'static str> {
+        let wrong = !(1..=1000).contains(&self.full_every);
+        if wrong { vec!["trove.full_every is not 1 to 1000"] } else { Vec::new() }
     }
 }

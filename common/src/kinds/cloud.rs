@@ -34,6 +34,15 @@ pub(super) const ALL: &[Kind] = &[
         properties: IMAGE,
     },
     Kind {
+        name: "OS::Manila::Share",
+        cut: CutKind::Durable,
+        quiesce: false,
+        external_id: Some("the id of a share, a UUID"),
+        external_id_ok: is_uuid,
+        cloud: true,
+        properties: SHARE,
+    },
+    Kind {
         name: STOPPABLE,
         cut: CutKind::Durable,
         quiesce: false,
@@ -41,6 +50,15 @@ pub(super) const ALL: &[Kind] = &[
         external_id_ok: is_uuid,
         cloud: true,
         properties: SERVER,
+    },
+    Kind {
+        name: "OS::Trove::Instance",
+        cut: CutKind::None,
+        quiesce: false,
+        external_id: Some("the id of an instance, a UUID"),
+        external_id_ok: is_uuid,
+        cloud: true,
+        properties: INSTANCE,
     },
 ];
 
@@ -60,6 +78,19 @@ const VOLUME: Properties = &taken([
     "snapshot_id",
     "source_volid",
     "volume_type",
+]);
+
+const SHARE: Properties = &taken([
+    "access_rules",
+    "description",
+    "is_public",
+    "metadata",
+    "name",
+    "share_network",
+    "share_protocol",
+    "share_type",
+    "size",
+    "snapshot",
 ]);
 
 const SERVER: Properties = &taken([
@@ -111,6 +142,21 @@ const IMAGE: Properties = &taken([
     "ramdisk_id",
     "tags",
     "visibility",
+]);
+
+const INSTANCE: Properties = &taken([
+    "availability_zone",
+    "databases",
+    "datastore_type",
+    "datastore_version",
+    "flavor",
+    "name",
+    "networks",
+    "replica_count",
+    "replica_of",
+    "restore_point",
+    "size",
+    "users",
 ]);
 
 /// Each of them anything, and none required.

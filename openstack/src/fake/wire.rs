@@ -111,6 +111,7 @@ pub(super) struct Given<'a> {
     /// Sees and changes what is in any project.
     pub(super) admin: bool,
     pub(super) query: &'a BTreeMap<String, String>,
+    pub(super) headers: &'a HeaderMap,
     pub(super) body: &'a Value,
 }
 
@@ -264,7 +265,7 @@ fn served<S: Service>(
     let mut state = world.state.lock().unwrap();
     state.settle();
     let project = project.unwrap_or_default();
-    let given = Given { project: &project, admin: world.tokens.is_admin(headers), query, body };
+    let given = Given { project: &project, admin: world.tokens.is_admin(headers), query, headers, body };
     let answer = match path.split_first() {
         _ if !known => Err(stranger()),
         Some((root, [of, ..])) if *root == S::ROOT && S::OF_PROJECT && *of != project => {

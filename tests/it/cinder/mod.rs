@@ -1,9 +1,10 @@
-//! Volumes and servers of a cloud, end to end: the binary, its embedded default, and a cloud with state.
+//! Volumes, servers and shares of a cloud, end to end: the binary, its embedded default, and a cloud with state.
 
 mod heat;
 mod many;
 mod orphans;
 mod servers;
+mod shares;
 mod stopped;
 mod trusts;
 
@@ -13,7 +14,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use stacksnap_openstack::fake;
 use stacksnap_openstack::fake::cinder::Delays;
-use stacksnap_openstack::fake::nova;
+use stacksnap_openstack::fake::{manila, nova};
 use tempfile::TempDir;
 
 use crate::support::app::App;
@@ -23,6 +24,7 @@ struct Cloud {
     cinder: fake::Cinder,
     glance: fake::Glance,
     nova: fake::Nova,
+    manila: fake::Manila,
     dir: TempDir,
 }
 
@@ -33,14 +35,23 @@ impl Cloud {
         let cinder = fake::Cinder::start(&keystone).await;
         let glance = fake::Glance::start(&keystone).await;
         let nova = fake::Nova::start(&keystone, &cinder, &glance).await;
+        let manila = fake::Manila::start(&keystone).await;
         let takes = Duration::from_millis(300);
         cinder.delays(Delays { volume: takes, snapshot: takes, backup: takes, restore: takes, delete: takes });
         nova.delays(nova::Delays { image: takes, image_lag: takes, rebuild: takes, power: takes, attach: takes });
+        manila.delays(manila::Delays {
+            share: takes,
+            snapshot: takes,
+            revert: takes,
+            size: takes,
+            rule: takes,
+            delete: takes,
+        });
         let dir = tempfile::tempdir().unwrap();
         let clouds = json!({"clouds": {"test": {"auth": {
             "auth_url": keystone.url().as_str(), "username": "operator", "password": "secret-of-operator", "project_name": "demo"}}}});
         std::fs::write(dir.path().join("clouds.yaml"), clouds.to_string()).unwrap();
-        Self { keystone, cinder, glance, nova, dir }
+        Self { keystone, cinder, glance, nova, manila, dir }
     }
 
     fn config(&self, cinder: &str) -> String {

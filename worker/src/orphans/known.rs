@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use async_trait::async_trait;
 use stacksnap_common::heat::By;
-use stacksnap_common::ids::{OperationId, ProjectId, SnapshotId, StepId};
+use stacksnap_common::ids::{OperationId, ProjectId, SnapshotId, StackId, StepId};
+use stacksnap_common::record::{Snapshot, Status};
 use stacksnap_common::store::{self, Store};
 
 use super::Error;
+use crate::driver::{self, Records, Standing};
 
 /// What the mark says, as far as records are found by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,13 +27,13 @@ pub enum Mark {
 }
 
 /// The records, asked about the things that one finder has listed: it is made after the list.
-pub(super) struct Records<'a> {
+pub(super) struct Known<'a> {
     pub(super) store: &'a Store,
     /// Operations on which something of this type of resources rests; read when it is first asked for.
     pub(super) rested_on: BTreeMap<&'static str, BTreeSet<OperationId>>,
 }
 
-impl Records<'_> {
+impl Known<'_> {
     pub(super) async fn know(&mut self, mark: &Mark) -> Result<bool, Error> {
         if let Mark::Step { step, kind } = mark {
             if !self.rested_on.contains_key(kind) {
@@ -45,10 +48,10 @@ impl Records<'_> {
 async fn is_known(store: &Store, mark: &Mark) -> Result<bool, Error> {
     match mark {
         Mark::Entry { project, snapshot, step } => {
-            Ok(snapshot_is(store, project, *snapshot).await? || runs(store, project, *step).await?)
+            Ok(snapshot_is(store, project, *snapshot).await? || runs(store, project, step.operation).await?)
         }
         Mark::Made { project, snapshot, step } => {
-            if runs(store, project, *step).await? {
+            if runs(store, project, step.operation).await? {
                 return Ok(true);
             }
             let Some(snapshot) = *snapshot else { return Ok(false) };
@@ -77,18 +80,64 @@ async fn is_known(store: &Store, mark: &Mark) -> Result<bool, Error> {
 }
 
 async fn snapshot_is(store: &Store, project: &ProjectId, snapshot: SnapshotId) -> Result<bool, Error> {
-    match store.snapshot_by_id(project, snapshot).await {
-        Ok(_) => Ok(true),
-        Err(store::Error::NoSnapshot(_)) => Ok(false),
+    Ok(snapshot_of(store, project, snapshot).await?.is_some())
+}
+
+async fn snapshot_of(store: &Store, project: &ProjectId, id: SnapshotId) -> Result<Option<Snapshot>, Error> {
+    match store.snapshot_by_id(project, id).await {
+        Ok(snapshot) => Ok(Some(snapshot)),
+        Err(store::Error::NoSnapshot(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
 /// A worker may still be at the step that is to leave or remove it.
-async fn runs(store: &Store, project: &ProjectId, step: StepId) -> Result<bool, Error> {
-    match store.find_operation(project, step.operation).await {
+async fn runs(store: &Store, project: &ProjectId, operation: OperationId) -> Result<bool, Error> {
+    match store.find_operation(project, operation).await {
         Ok(operation) => Ok(!operation.state.ended()),
         Err(store::Error::NoOperation(_)) => Ok(false),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a whole stack goes just now.
+async fn is_deleted(store: &Store, project: &ProjectId, stack: StackId) -> Result<bool, Error> {
+    let deleting = match store.find_stack(project, stack).await {
+        Ok(stack) => stack.deleting,
+        Err(store::Error::NoStack(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    match deleting {
+        Some(operation) => runs(store, project, operation).await,
+        None => Ok(false),
+    }
+}
+
+/// What a store's records say to drivers.
+pub(crate) struct OfStore(pub(crate) Store);
+
+#[async_trait]
+impl Records for OfStore {
+    async fn standing(
+        &self,
+        project: &ProjectId,
+        snapshot: SnapshotId,
+        step: StepId,
+    ) -> Result<Standing, driver::Error> {
+        self.look(project, snapshot, step).await.map_err(|error| driver::Error::transient(error.to_string()))
+    }
+}
+
+impl OfStore {
+    async fn look(&self, project: &ProjectId, snapshot: SnapshotId, step: StepId) -> Result<Standing, Error> {
+        let store = &self.0;
+        if let Some(record) = snapshot_of(store, project, snapshot).await? {
+            let goes = record.action == "DELETE" && record.status == Status::InProgress;
+            if goes || is_deleted(store, project, record.stack).await? {
+                return Ok(Standing::Leaving);
+            }
+        }
+        let mark = Mark::Made { project: project.clone(), snapshot: Some(snapshot), step };
+        Ok(if is_known(store, &mark).await? { Standing::Kept } else { Standing::Forgotten })
     }
 }

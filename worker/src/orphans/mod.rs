@@ -14,6 +14,7 @@
 //! - `known.rs`: whether a record knows of a thing.
 //! - One file a finder: `vault.rs` (entries of vaults, containers of Swift among them), `trusts.rs` (Keystone);
 //!   `../drivers/cinder/orphans.rs` (backups, snapshots, volumes), `../drivers/nova/orphans.rs` (images),
+//!   `../drivers/manila/orphans.rs` (snapshots, shares), `../drivers/trove/orphans.rs` (backups, half-made instances),
 //!   `../drivers/remote/orphans.rs` (snapshots of other services' stacks), `../drivers/postgresql/orphans.rs` (databases). A
 //!   driver of another service brings its own.
 
@@ -25,6 +26,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use stacksnap_common::store::{self, Millis, Store};
 
@@ -133,7 +136,7 @@ pub async fn search(
         };
         listed.notes.into_iter().for_each(|note| tell(Told::Note(note)));
         let before = Millis(store.now().await?.0.saturating_sub(older_than.as_millis() as u64));
-        let mut records = known::Records { store, rested_on: BTreeMap::new() };
+        let mut records = known::Known { store, rested_on: BTreeMap::new() };
         for (thing, mark) in listed.things {
             if thing.made_at.is_some_and(|made| made > before) || records.know(&mark).await? {
                 continue;
@@ -154,4 +157,15 @@ pub async fn search(
         tell(Told::Note(format!("{id} is no orphan: nothing was done about it")));
     }
     Ok(wrong)
+}
+
+/// UTC, as OpenStack's services write it: `2026-11-26T04:00:00.000000`.
+pub(crate) fn moment(text: &str) -> Option<Millis> {
+    let at: DateTime = text.trim_end_matches('Z').parse().ok()?;
+    let at = at.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond();
+    u64::try_from(at).ok().map(Millis)
+}
+
+pub(crate) fn service(error: stacksnap_openstack::Error) -> Error {
+    Error::Service(error.to_string())
 }

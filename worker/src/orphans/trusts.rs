@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use stacksnap_common::store::Millis;
 use stacksnap_openstack::{Keystone, Scope, Session};
 
-use super::{Error, Finder, Listed, Mark, Thing};
+use super::{Error, Finder, Listed, Mark, Thing, service};
 
 #[derive(Debug)]
 pub struct Trusts {
@@ -52,8 +52,4 @@ impl Finder for Trusts {
             _ => Ok(()),
         }
     }
-}
-
-fn service(error: stacksnap_openstack::Error) -> Error {
-    Error::Service(error.to_string())
 }

@@ -6,8 +6,8 @@ use stacksnap_openstack::{Error as Cloud, Session};
 
 use super::GIB;
 use crate::drivers::openstack::marks;
-use crate::drivers::openstack::orphans::{One, Reach, service, until_gone};
-use crate::orphans::{Error, Finder, Listed, Thing};
+use crate::drivers::openstack::orphans::{One, Reach, until_gone};
+use crate::orphans::{Error, Finder, Listed, Thing, service};
 
 #[derive(Debug)]
 pub struct OfCinder {

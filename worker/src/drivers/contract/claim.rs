@@ -10,7 +10,7 @@ use stacksnap_common::store::Millis;
 use stacksnap_common::types::{Artifact, Preview, Verdict};
 use tokio_util::sync::CancellationToken;
 
-use super::Subject;
+use super::{AllKept, Subject};
 use crate::driver::{Ctx, Cut, Driver, Error, Outcome};
 use crate::lease::Lease;
 use crate::progress::Progress;
@@ -63,11 +63,13 @@ impl<'a> Step<'a> {
             servers: self.subject.servers(),
             leaves: false,
             may_move: true,
+            safety: self.subject.safety(),
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(fence, Instant::now(), length),
             vault: self.subject.vault(),
             cloud: self.subject.cloud(),
+            records: Arc::new(AllKept),
             now: Millis(1_000_000),
         };
         Claim { driver: self.subject.driver(), ctx }

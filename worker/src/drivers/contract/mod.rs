@@ -24,11 +24,11 @@ mod shelf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use stacksnap_common::ids::{ProjectId, StepId};
+use stacksnap_common::ids::{ProjectId, SnapshotId, StepId};
 use stacksnap_common::types::{Artifact, Resource, ServerMode};
 
 use crate::cloud::NoCloud;
-use crate::driver::{CloudSource, Driver, VaultSource};
+use crate::driver::{CloudSource, Driver, Error, Records, Safety, Standing, VaultSource};
 
 pub(crate) use self::cancelled::*;
 pub(crate) use self::copies::*;
@@ -37,6 +37,16 @@ pub(crate) use self::killed::*;
 pub(crate) use self::late::*;
 pub(crate) use self::restores::*;
 pub(crate) use self::shelf::Shelf;
+
+/// Records that want everything.
+pub(crate) struct AllKept;
+
+#[async_trait]
+impl Records for AllKept {
+    async fn standing(&self, _: &ProjectId, _: SnapshotId, _: StepId) -> Result<Standing, Error> {
+        Ok(Standing::Kept)
+    }
+}
 
 /// A resource of the type under test, all for itself, and the world around it.
 #[async_trait]
@@ -73,6 +83,11 @@ pub(crate) trait Subject: Send + Sync {
     /// Of a type whose bytes are moved by somebody else, who does not tell how far that is: whether it goes on now.
     async fn is_under_way(&self) -> bool {
         false
+    }
+
+    /// Whether its copies are those of a safety snapshot.
+    fn safety(&self) -> Safety {
+        Safety::None
     }
 
     /// Of a type whose size nobody tells: false. Then it counts as one thing.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::cloud::NoCloud;
 use crate::driver::VaultSource;
+use crate::drivers::contract::AllKept;
 use crate::lease::Lease;
 use crate::progress::Progress;
 use crate::vault::Vault;
@@ -59,11 +60,13 @@ fn ctx(resource: &Resource, current: Option<&Resource>) -> Ctx {
         servers: Default::default(),
         leaves: false,
         may_move: true,
+        safety: Default::default(),
         progress: Progress::default(),
         cancel: CancellationToken::new(),
         lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),
         vault: Arc::new(NoVault),
         cloud: Arc::new(NoCloud),
+        records: Arc::new(AllKept),
         now: Millis(1_000_000),
     }
 }

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use stacksnap_openstack::glance::Image;
 use stacksnap_openstack::{Error as Cloud, Glance, Session};
 
-use crate::drivers::openstack::orphans::{One, Reach, service, until_gone};
-use crate::orphans::{Error, Finder, Listed, Thing};
+use crate::drivers::openstack::orphans::{One, Reach, until_gone};
+use crate::orphans::{Error, Finder, Listed, Thing, service};
 
 #[derive(Debug)]
 pub struct OfGlance {

@@ -1,9 +1,9 @@
 //! A cloud as one run of one step asks it, and its refusals as the step's errors. [`Calls`] has the services of a region that
-//! servers and volumes live on.
+//! servers, volumes and shares live on.
 
 use std::future::Future;
 
-use stacksnap_openstack::{Cinder, Error as Cloud, Glance, Nova, StatusCode};
+use stacksnap_openstack::{Cinder, Error as Cloud, Glance, Manila, Nova, StatusCode};
 
 use crate::driver::{Ctx, Error};
 
@@ -13,6 +13,7 @@ pub(crate) struct Calls<'a> {
     pub(crate) cinder: Cinder,
     pub(crate) nova: Nova,
     pub(crate) glance: Glance,
+    pub(crate) manila: Manila,
 }
 
 impl<'a> Calls<'a> {
@@ -20,7 +21,8 @@ impl<'a> Calls<'a> {
         ctx.go_on()?;
         let session = ctx.cloud.session().await?;
         let (cinder, nova) = (Cinder::new(session.clone()), Nova::new(session.clone()));
-        Ok(Self { ctx, cinder, nova, glance: Glance::new(session) })
+        let (glance, manila) = (Glance::new(session.clone()), Manila::new(session));
+        Ok(Self { ctx, cinder, nova, glance, manila })
     }
 
     /// See [`ask`].
@@ -89,11 +91,15 @@ pub(crate) fn error(error: Cloud) -> Error {
         Some(StatusCode::FORBIDDEN) => "; the role by which this service acts may not do that",
         Some(StatusCode::PAYLOAD_TOO_LARGE) => "; the project's quota is full: remove something, or have it raised",
         Some(StatusCode::NOT_ACCEPTABLE) => {
-            "; the service is too old: of Cinder's API 3.43 (Pike) is needed, and of Nova's 2.79 (Train)"
+            "; the service is too old: of Cinder's API 3.43 (Pike) is needed, of Nova's 2.79 (Train), and of Manila's \
+             2.45 (Queens)"
         }
         _ => match &error {
             Cloud::NoEndpoint { service, .. } if service == "block-storage" => {
                 "; without the block storage service no volume is protected"
+            }
+            Cloud::NoEndpoint { service, .. } if service == "shared-file-system" => {
+                "; without the shared file system service no share is protected"
             }
             Cloud::NoEndpoint { service, .. } if service == "orchestration" => {
                 "; the region is that of the property context.region_name"

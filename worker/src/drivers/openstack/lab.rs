@@ -1,19 +1,20 @@
 //! A cloud in the process, with what a driver's tests ask of it, and the worker's part in a few lines.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde_json::Value;
-use stacksnap_common::ids::{OperationId, SnapshotId, StackId, StepId};
+use stacksnap_common::ids::{OperationId, ProjectId, SnapshotId, StackId, StepId};
 use stacksnap_common::store::Millis;
 use stacksnap_common::types::{Artifact, Preview, Resource, ServerMode, Verdict};
 use stacksnap_openstack::{Credentials, Domain, Http, Scope, Session, User, fake, http};
 use tokio_util::sync::CancellationToken;
 
 use super::Patience;
-use crate::driver::{CloudSource, Ctx, Cut, Driver, Error, Outcome};
+use crate::driver::{CloudSource, Ctx, Cut, Driver, Error, Outcome, Records, Safety, Standing};
 use crate::drivers::contract::Shelf;
 use crate::lease::Lease;
 use crate::progress::Progress;
@@ -23,9 +24,29 @@ pub(crate) struct Caller {
     pub(crate) shelf: Shelf,
     pub(crate) may_move: bool,
     pub(crate) servers: ServerMode,
+    pub(crate) safety: Safety,
+    pub(crate) leaves: bool,
+    pub(crate) book: Book,
     session: Session,
     stack: StackId,
     snapshot: SnapshotId,
+}
+
+/// What is recorded of what steps made: they are kept, unless it says otherwise.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Book(Arc<Mutex<BTreeMap<StepId, Standing>>>);
+
+impl Book {
+    pub(crate) fn set(&self, step: StepId, standing: Standing) {
+        self.0.lock().unwrap().insert(step, standing);
+    }
+}
+
+#[async_trait]
+impl Records for Book {
+    async fn standing(&self, _: &ProjectId, _: SnapshotId, step: StepId) -> Result<Standing, Error> {
+        Ok(self.0.lock().unwrap().get(&step).copied().unwrap_or(Standing::Kept))
+    }
 }
 
 struct Given(Session);
@@ -50,7 +71,18 @@ impl Caller {
         let http = http::Settings { answer: Duration::from_secs(20), ..http::Settings::default() };
         let session = Session::new(Http::new(http).unwrap(), keystone.url(), credentials, Default::default()).unwrap();
         let (stack, snapshot) = (StackId::random(), SnapshotId::random());
-        Self { shelf: Shelf::new(), may_move: true, servers: ServerMode::Run, session, stack, snapshot }
+        let (safety, book) = (Safety::None, Book::default());
+        Self {
+            shelf: Shelf::new(),
+            may_move: true,
+            servers: ServerMode::Run,
+            safety,
+            leaves: false,
+            book,
+            session,
+            stack,
+            snapshot,
+        }
     }
 
     pub(crate) fn source(&self) -> Arc<dyn CloudSource> {
@@ -68,13 +100,15 @@ impl Caller {
             checkpoint: Value::Null,
             volumes: None,
             servers: self.servers,
-            leaves: false,
+            leaves: self.leaves,
             may_move: self.may_move,
+            safety: self.safety,
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),
             vault: self.shelf.vault(),
             cloud: self.source(),
+            records: Arc::new(self.book.clone()),
             now: Millis(1_000_000),
         }
     }

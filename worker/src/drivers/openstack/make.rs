@@ -43,6 +43,16 @@ pub(crate) trait Thing: Send + Sync {
 
     async fn delete(&self, id: &str) -> Result<(), Cloud>;
 
+    /// Whether a refusal says that somebody else is at work: it is asked again later.
+    fn is_busy(&self, error: &Cloud) -> bool {
+        error.status() == Some(StatusCode::CONFLICT)
+    }
+
+    /// A refusal that is for good, as the step's error.
+    fn refused(&self, error: Cloud) -> Error {
+        call::error(error)
+    }
+
     /// Why one that was begun may be gone before it was there.
     fn gone(&self, id: &str) -> String {
         format!("{} {id} was deleted while it was made", self.word())
@@ -107,6 +117,9 @@ enum Phase {
     Remove {
         id: String,
         why: String,
+        /// The service has taken the order; not every one shows that.
+        #[serde(default)]
+        asked: bool,
     },
 }
 
@@ -122,8 +135,8 @@ pub(crate) async fn make(patience: &Patience, ctx: &Ctx, thing: &dyn Thing, maki
     match making.phase.clone() {
         Phase::Look => look(patience, ctx, thing, making).await,
         Phase::Watch { id } => watch(patience, ctx, thing, making, &id).await.map_err(|error| naming(error, word, &id)),
-        Phase::Remove { id, why } => {
-            remove(patience, ctx, thing, making, &id, why).await.map_err(|error| naming(error, word, &id))
+        Phase::Remove { id, why, asked } => {
+            remove(patience, ctx, thing, making, (&id, asked), why).await.map_err(|error| naming(error, word, &id))
         }
     }
 }
@@ -180,10 +193,10 @@ async fn look(patience: &Patience, ctx: &Ctx, thing: &dyn Thing, making: Making)
             making.again(patience, ctx, &format!("it can't be told whether there is a {}: {error}", thing.word()))
         }
         // Somebody else was faster.
-        Err(error) if error.status() == Some(StatusCode::CONFLICT) => {
+        Err(error) if thing.is_busy(&error) => {
             making.again(patience, ctx, &format!("there is no {} yet: {error}", thing.word()))
         }
-        Err(error) => Err(call::error(error)),
+        Err(error) => Err(thing.refused(error)),
     }
 }
 
@@ -208,7 +221,7 @@ async fn watch(patience: &Patience, ctx: &Ctx, thing: &dyn Thing, making: Making
         Is::Stuck | Is::Failed => {
             let why = if found.why.is_empty() { &format!("{} gives no reason", thing.maker()) } else { &found.why };
             let why = format!("{word} {id} ended in {}: {why}", found.status);
-            Ok(making.then(Phase::Remove { id: id.to_owned(), why }, Duration::ZERO))
+            Ok(making.then(Phase::Remove { id: id.to_owned(), why, asked: false }, Duration::ZERO))
         }
     }
 }
@@ -229,20 +242,27 @@ async fn remove(
     ctx: &Ctx,
     thing: &dyn Thing,
     making: Making,
-    id: &str,
+    (id, asked): (&str, bool),
     why: String,
 ) -> Result<Step, Error> {
-    match call::find(ctx, thing.get(id)).await?.map(|found| found.is) {
-        None => failed(making, thing, &why, patience),
-        Some(Is::Stuck) => Err(Error::permanent(format!(
-            "{why}; and {} can't delete it (error_deleting): an administrator has to",
-            thing.maker()
-        ))),
-        Some(Is::Leaving) => making.again(patience, ctx, &format!("{why}; it is still being deleted")),
-        Some(_) => {
-            call::act(ctx, thing.delete(id)).await?.map_err(call::error)?;
-            making.again(patience, ctx, &format!("{why}; it is still being deleted"))
+    let Some(found) = call::find(ctx, thing.get(id)).await? else { return failed(making, thing, &why, patience) };
+    if found.is == Is::Stuck {
+        let (maker, status) = (thing.maker(), found.status);
+        return Err(Error::permanent(format!(
+            "{why}; and {maker} can't delete it ({status}): an administrator has to"
+        )));
+    }
+    let still = format!("{why}; it is still being deleted");
+    if asked || found.is == Is::Leaving {
+        return making.again(patience, ctx, &still);
+    }
+    match call::act(ctx, thing.delete(id)).await? {
+        Ok(()) => {
+            let phase = Phase::Remove { id: id.to_owned(), why, asked: true };
+            Making { phase, ..making }.again(patience, ctx, &still)
         }
+        Err(error) if thing.is_busy(&error) => making.again(patience, ctx, &format!("{why}; {error}")),
+        Err(error) => Err(thing.refused(error)),
     }
 }
 

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use stacksnap_common::ids::{ProjectId, StepId};
-use stacksnap_common::store::Millis;
 use stacksnap_openstack::cinder::Metadata;
 use stacksnap_openstack::{Error as Cloud, Session};
 
 use super::marks;
-use crate::orphans::{Error, Mark, Thing};
+use crate::orphans::{Error, Mark, Thing, moment, service};
 
 /// How often a thing that is being deleted is looked at, and how many times.
 const PACE: Duration = Duration::from_secs(1);
@@ -93,15 +90,4 @@ where
         }
     }
     Err(Error::Service(format!("{place} still deletes it")))
-}
-
-/// UTC: `2026-11-26T04:00:00.000000` (Cinder), `2026-11-26T04:00:00Z` (Glance, Heat).
-pub(crate) fn moment(text: &str) -> Option<Millis> {
-    let at: DateTime = text.trim_end_matches('Z').parse().ok()?;
-    let at = at.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond();
-    u64::try_from(at).ok().map(Millis)
-}
-
-pub(crate) fn service(error: Cloud) -> Error {
-    Error::Service(error.to_string())
 }

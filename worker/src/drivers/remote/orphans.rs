@@ -10,8 +10,8 @@ use stacksnap_openstack::heat::{Heat, Snapshot, Stack};
 
 use super::TYPE;
 use crate::drivers::openstack::marks;
-use crate::drivers::openstack::orphans::{moment, service, until_gone};
-use crate::orphans::{Error, Finder, Listed, Mark, Thing};
+use crate::drivers::openstack::orphans::until_gone;
+use crate::orphans::{Error, Finder, Listed, Mark, Thing, moment, service};
 
 #[derive(Debug)]
 pub struct OfStacks {

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cloud::NoCloud;
 use crate::driver::{Ctx, Cut, Driver, Error, Outcome};
+use crate::drivers::contract::AllKept;
 use crate::drivers::directory::{AllowedRoot, Directory, KIND, Settings, sample};
 use crate::lease::Lease;
 use crate::progress::Progress;
@@ -80,11 +81,13 @@ impl Harness {
             servers: Default::default(),
             leaves: false,
             may_move: true,
+            safety: Default::default(),
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(fence, Instant::now(), Duration::from_secs(3600)),
             vault: Arc::new(self.vaults.clone()),
             cloud: Arc::new(NoCloud),
+            records: Arc::new(AllKept),
             now: Millis(1_000_000),
         }
     }

@@ -29,6 +29,7 @@ use super::settings::{Connection, Connections};
 use super::{Postgresql, TYPE};
 use crate::cloud::NoCloud;
 use crate::driver::{Ctx, Cut, Driver, Error, Outcome, VaultSource};
+use crate::drivers::contract::AllKept;
 use crate::lease::Lease;
 use crate::progress::Progress;
 use crate::vault::{Location, MasterKey, Settings, Vaults};
@@ -116,11 +117,13 @@ impl Rig {
             servers: Default::default(),
             leaves: false,
             may_move: true,
+            safety: Default::default(),
             progress: Progress::default(),
             cancel: CancellationToken::new(),
             lease: Lease::new(1, Instant::now(), Duration::from_secs(3600)),
             vault: Arc::new(self.vaults.clone()),
             cloud: Arc::new(NoCloud),
+            records: Arc::new(AllKept),
             now: Millis(1_000_000),
         }
     }

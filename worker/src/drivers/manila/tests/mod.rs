@@ -1,0 +1,7 @@
+//! The driver against the fake cloud.
+
+mod contract;
+mod faults;
+mod lab;
+mod safety;
+mod shares;

@@ -1,0 +1,7 @@
+//! The driver against the fake Trove.
+
+mod chains;
+mod contract;
+mod faults;
+mod instances;
+mod lab;
