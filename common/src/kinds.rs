@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::native::{self, Native};
-use crate::types::Resource;
+use crate::types::{Resource, ServerMode};
 
 /// What a type's cut leaves behind; see `worker/src/driver.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +165,13 @@ impl From<&'static Native> for Kind {
             cloud: false,
             properties: &[],
         }
+    }
+}
+
+impl Kind {
+    /// Whether a snapshot freezes it before it cuts.
+    pub fn freezes(&self, servers: ServerMode) -> bool {
+        self.quiesce || (servers == ServerMode::Stop && self.name == cloud::STOPPABLE)
     }
 }
 

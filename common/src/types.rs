@@ -83,6 +83,23 @@ pub enum VolumeMode {
     SnapshotAndBackup,
 }
 
+/// What a snapshot does to a server while it and its volumes are cut.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServerMode {
+    /// Nothing: the cut is what a power cut would have left.
+    #[default]
+    Run,
+    /// One that runs is stopped before, and started again afterwards.
+    Stop,
+}
+
+impl ServerMode {
+    pub fn is_run(&self) -> bool {
+        *self == Self::Run
+    }
+}
+
 /// How much of a point in time a snapshot really is. Ordered: a later one promises more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -2,6 +2,8 @@
 //!
 //! A service is asked for by its official type; clouds list it under older names too (`service-types-authority`).
 
+use std::collections::BTreeSet;
+
 use reqwest::Url;
 use serde::Deserialize;
 
@@ -67,11 +69,24 @@ struct Endpoint {
 }
 
 impl Catalogue {
+    /// Where there is one, each once.
+    pub fn regions(&self, service: &str, interface: Interface) -> Vec<String> {
+        let endpoints = self.entries(service).flat_map(|entry| &entry.endpoints);
+        let of_interface = endpoints.filter(|endpoint| endpoint.interface == interface.as_str());
+        let regions: BTreeSet<_> = of_interface.filter_map(|endpoint| endpoint.region_id.clone()).collect();
+        regions.into_iter().collect()
+    }
+
+    /// What lists the service by any of its names, the best first.
+    fn entries(&self, service: &str) -> impl Iterator<Item = &Service> {
+        let aliases = ALIASES.iter().find(|(official, _)| *official == service).map_or(&[][..], |(_, names)| names);
+        let names = std::iter::once(service.to_owned()).chain(aliases.iter().map(|name| (*name).to_owned()));
+        names.flat_map(|name| self.0.iter().filter(move |entry| entry.kind == name))
+    }
+
     /// The URL of a service. `region`: `None` for whichever comes first.
     pub fn endpoint(&self, service: &str, region: Option<&str>, interface: Interface) -> Result<Url, Error> {
-        let aliases = ALIASES.iter().find(|(official, _)| *official == service).map_or(&[][..], |(_, names)| names);
-        let names = std::iter::once(&service).chain(aliases);
-        let found = names.flat_map(|name| self.0.iter().filter(move |entry| entry.kind == **name)).find_map(|entry| {
+        let found = self.entries(service).find_map(|entry| {
             entry.endpoints.iter().find(|endpoint| {
                 endpoint.interface == interface.as_str()
                     && region.is_none_or(|region| endpoint.region_id.as_deref() == Some(region))
@@ -126,6 +141,7 @@ mod tests {
             "{missing}"
         );
         assert!(found("block-storage", Some("three"), public).is_err());
+        assert_eq!(catalogue().regions("block-storage", public), ["one", "two"]);
         assert!(found("image", None, public).unwrap_err().to_string().contains("not a url"));
     }
 

@@ -128,6 +128,11 @@ impl Session {
         Ok(url)
     }
 
+    /// The regions that have a service, by their names in the catalogue.
+    pub async fn regions(&self, service: &str) -> Result<Vec<String>, Error> {
+        Ok(self.issued().await?.token.catalog.regions(service, self.0.settings.interface))
+    }
+
     /// A request to a service, at `path` below its endpoint; each part is escaped.
     pub async fn request(&self, method: Method, service: &str, path: &[&str]) -> Result<Request, Error> {
         Ok(Request::new(method, below(self.endpoint(service).await?, path)))

@@ -1,5 +1,6 @@
 //! The operator's tasks, wherever they are done.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,10 @@ use stacksnap_common::store::backend;
 use stacksnap_worker::catalog;
 use stacksnap_worker::drivers::cinder::orphans::OfCinder;
 use stacksnap_worker::drivers::manila::orphans::OfManila;
+use stacksnap_worker::drivers::nova::orphans::OfGlance;
+use stacksnap_worker::drivers::postgresql::settings::Connections;
+use stacksnap_worker::drivers::postgresql::{OfServer, Postgresql};
+use stacksnap_worker::drivers::remote::orphans::OfStacks;
 use stacksnap_worker::drivers::trove::orphans::OfTrove;
 use stacksnap_worker::orphans::trusts::Trusts;
 use stacksnap_worker::orphans::vault::OfVaults;
@@ -94,9 +99,15 @@ impl Work {
         if let Some(vaults) = &self.vaults {
             finders.push(Box::new(OfVaults(vaults.clone())));
         }
+        let postgresql = Arc::new(Postgresql::new(Connections::new(self.config.postgresql.clone())));
+        for server in self.config.postgresql.keys() {
+            finders.push(Box::new(OfServer { postgresql: Arc::clone(&postgresql), server: server.clone() }));
+        }
         if let Some((session, same_projects)) = cloud::clouds(&self.config)?.survey() {
             if self.config.openstack.enabled {
                 finders.push(Box::new(OfCinder { session: session.clone(), same_projects }));
+                finders.push(Box::new(OfGlance { session: session.clone(), same_projects }));
+                finders.push(Box::new(OfStacks { session: session.clone(), same_projects }));
                 finders.push(Box::new(OfManila { session: session.clone(), same_projects }));
                 finders.push(Box::new(OfTrove { session: session.clone(), same_projects }));
             }

@@ -88,6 +88,7 @@ fn settings(config: &Config) -> store::Settings {
         placement_timeout: config.worker.placement_timeout,
         safety_kept: config.retention.safety_snapshots,
         safety: config.restore.safety_snapshot,
+        servers: config.nova.servers,
         operations_kept: config.retention.operations,
         events: limits.events_per_stack as usize,
     }

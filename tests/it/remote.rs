@@ -39,6 +39,11 @@ impl There<'_> {
         }
     }
 
+    async fn names(&self, stack: &str) -> Vec<String> {
+        let snapshots = self.ask(Method::GET, &format!("{stack}/snapshots"), Value::Null).await["snapshots"].clone();
+        snapshots.as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect()
+    }
+
     async fn parameter(&self, stack: &str) -> Value {
         self.ask(Method::GET, stack, Value::Null).await["stack"]["parameters"]["content"].clone()
     }
@@ -78,6 +83,21 @@ async fn a_stack_of_another_stacksnap_is_snapshotted_restored_and_left_as_it_was
     let left = there.ask(Method::GET, &format!("{stack}/snapshots"), Value::Null).await;
     assert!(left["snapshots"][0]["name"].as_str().unwrap().starts_with("stacksnap-"), "{left}");
 
+    let name = format!("stacksnap-{}.2.0", uuid::Uuid::now_v7());
+    for name in ["stacksnap-of-mine", &name] {
+        there.ask(Method::POST, &format!("{stack}/snapshots"), json!({ "name": name })).await;
+        there.until(&stack, "SNAPSHOT_COMPLETE").await;
+    }
+    let orphans = ["orphans", "--json", "--older-than", "0s"];
+    let ran = here.ask(&orphans);
+    let found: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("one is listed: {ran:?}"));
+    assert_eq!((&found["what"], &found["stack"]), (&json!("stack snapshot"), &json!("over-there")), "{found}");
+    let lost = found["id"].as_str().unwrap();
+    let ran = here.ask(&[&orphans[..], &["--delete", lost]].concat());
+    assert_eq!((ran.status, here.ask(&orphans).stdout.as_str()), (0, ""), "{ran:?}");
+    let names = there.names(&stack).await;
+    assert!(names.len() == 2 && !names.contains(&name) && names.contains(&"stacksnap-of-mine".to_owned()), "{names:?}");
+
     for damage in ["damage", "worse"] {
         there.ask(Method::PATCH, &stack, json!({"parameters": {"content": damage}})).await;
         there.until(&stack, "UPDATE_COMPLETE").await;
@@ -89,6 +109,7 @@ async fn a_stack_of_another_stacksnap_is_snapshotted_restored_and_left_as_it_was
     let (_, deleted) = here.change(Method::DELETE, &ours, None).await;
     here.completes(&deleted).await;
     let left = there.ask(Method::GET, &format!("{stack}/snapshots"), Value::Null).await;
-    assert_eq!(left["snapshots"], json!([]), "nothing of ours is left there");
+    let left = left["snapshots"].as_array().unwrap();
+    assert!(left.len() == 1 && left[0]["name"] == "stacksnap-of-mine", "nothing of ours is left there: {left:?}");
     there.until(&stack, "RESTORE_COMPLETE").await;
 }

@@ -24,7 +24,7 @@ use serde_json::Value;
 use stacksnap_common::ids::{ProjectId, SnapshotId, StackId, StepId};
 use stacksnap_common::operation;
 use stacksnap_common::store::Millis;
-use stacksnap_common::types::{Artifact, Consistency, Preview, Resource, Verdict, VolumeMode};
+use stacksnap_common::types::{Artifact, Consistency, Preview, Resource, ServerMode, Verdict, VolumeMode};
 use stacksnap_openstack::Session;
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +50,8 @@ pub struct Ctx {
     pub safety: Safety,
     /// What the request wants to be made of volumes; `None`: what the configuration says.
     pub volumes: Option<VolumeMode>,
+    /// What is done to servers while they are cut.
+    pub servers: ServerMode,
     /// The operation takes the resource out of its stack, so whatever is kept of it has to outlive it.
     pub leaves: bool,
     /// What the last run of this step left in [`Outcome::Later`] or by [`Ctx::checkpoint`]; `Null` at the first.

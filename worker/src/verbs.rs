@@ -63,6 +63,7 @@ pub(crate) fn context(
         may_move: shared.heat.is_none(),
         safety: safety(claimed),
         volumes: claimed.operation.options.volumes,
+        servers: claimed.operation.options.servers,
         leaves: claimed.item.leaves,
         checkpoint: claimed.item.checkpoint.clone(),
         progress,

@@ -1,7 +1,7 @@
 //! `POST …/snapshots`: 200 and the snapshot, bare, when it is recorded; the stack shows SNAPSHOT_IN_PROGRESS by then.
 //!
 //! Of the body Heat reads `name` and ignores the rest; ours beside it are `consistency`, `labels`,
-//! `allow_unprotected` and `volumes`. Names need not differ. Heat fails on names that its database can't hold; here they are a 400.
+//! `allow_unprotected`, `volumes` and `servers`. Names need not differ. Heat fails on names that its database can't hold; here they are a 400.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use stacksnap_common::store::Begun;
 use stacksnap_common::store::snapshots::NewSnapshot;
-use stacksnap_common::types::{Consistency, VolumeMode};
+use stacksnap_common::types::{Consistency, ServerMode, VolumeMode};
 
 use super::view;
 use crate::Api;
@@ -75,8 +75,12 @@ fn parse(body: &Map<String, Value>) -> Result<NewSnapshot, Fault> {
         let wrong = |_| Fault::bad_request("volumes must be one of backup, snapshot, snapshot+backup.");
         VolumeMode::deserialize(mode).map_err(wrong)
     });
-    let (consistency, volumes) = (consistency.transpose()?, volumes.transpose()?);
-    Ok(NewSnapshot { name, labels, consistency, allow_unprotected, volumes })
+    let servers = get("servers").map(|mode| {
+        let wrong = |_| Fault::bad_request("servers must be one of run, stop.");
+        ServerMode::deserialize(mode).map_err(wrong)
+    });
+    let (consistency, volumes, servers) = (consistency.transpose()?, volumes.transpose()?, servers.transpose()?);
+    Ok(NewSnapshot { name, labels, consistency, allow_unprotected, volumes, servers })
 }
 
 fn labels(given: &Map<String, Value>) -> Result<BTreeMap<String, String>, Fault> {
@@ -124,6 +128,7 @@ mod tests {
         assert_eq!(parsed(json!({"name": long})).unwrap().name.as_deref(), Some(long.as_str()));
         let volumes = parsed(json!({"volumes": "snapshot+backup"})).unwrap().volumes;
         assert_eq!(volumes, Some(VolumeMode::SnapshotAndBackup));
+        assert_eq!(parsed(json!({"servers": "stop"})).unwrap().servers, Some(ServerMode::Stop));
         assert_eq!(parsed(json!({"consistency": "group"})).unwrap().consistency, Some(Consistency::Group));
     }
 
@@ -139,6 +144,7 @@ mod tests {
             json!({"name": "a\nb"}),
             json!({"consistency": "best"}),
             json!({"volumes": "clone"}),
+            json!({"servers": "Stop"}),
             json!({"allow_unprotected": "yes"}),
             json!({"labels": ["a"]}),
             json!({"labels": {"a": 1}}),

@@ -161,5 +161,9 @@ fn resource(captured: &Captured, artifact: &Artifact) -> Value {
     if let Some(captures) = artifact.data["captures"].as_str() {
         shown["artifact"]["captures"] = captures.into();
     }
+    // Of a server that was stopped while it was cut, and of a volume that such servers use: which.
+    if let Some(stopped) = artifact.data.get("stopped") {
+        shown["artifact"]["stopped"] = stopped.clone();
+    }
     shown
 }

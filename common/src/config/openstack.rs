@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::heat::ActAs;
 use super::postgresql::Projects;
 use super::value;
-use crate::types::VolumeMode;
+use crate::types::{ServerMode, VolumeMode};
 
 /// A cloud may have a lot to do.
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -104,6 +104,8 @@ impl Cinder {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Nova {
+    /// What a snapshot does to servers while it cuts, where the request does not say.
+    pub servers: ServerMode,
     /// The longest that Nova and Glance may take for one thing.
     #[serde(deserialize_with = "value::duration")]
     pub longest_wait: Duration,
@@ -111,7 +113,7 @@ pub struct Nova {
 
 impl Default for Nova {
     fn default() -> Self {
-        Self { longest_wait: DAY }
+        Self { servers: ServerMode::default(), longest_wait: DAY }
     }
 }
 

@@ -2,6 +2,9 @@
 
 use super::{CutKind, Kind, Property, Required};
 
+/// What is frozen by being stopped, where that is asked for.
+pub(super) const STOPPABLE: &str = "OS::Nova::Server";
+
 pub(super) const ALL: &[Kind] = &[
     Kind {
         name: "OS::Cinder::Volume",
@@ -40,7 +43,7 @@ pub(super) const ALL: &[Kind] = &[
         properties: SHARE,
     },
     Kind {
-        name: "OS::Nova::Server",
+        name: STOPPABLE,
         cut: CutKind::Durable,
         quiesce: false,
         external_id: Some("the id of a server, a UUID"),

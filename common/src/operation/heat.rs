@@ -137,7 +137,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_snapshot_is_sealed_only_after_heat_was_looked_at(resources in resources()) {
-            let bare = plan::snapshot(&Kinds::default(), &resources);
+            let bare = plan::snapshot(&Kinds::default(), &resources, Default::default());
             let mut woven = bare.clone();
             weave(&mut woven, Kind::Snapshot, true);
             prop_assert_eq!(&woven.items, &bare.items);

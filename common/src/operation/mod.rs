@@ -22,7 +22,7 @@ use serde_json::Value;
 use crate::ids::{OperationId, PoolName, ProjectId, ResourceName, SnapshotId, StackId, StackName, StepId, WorkerId};
 use crate::queue::Lane;
 use crate::store::Millis;
-use crate::types::{Changes, Consistency, Resource, VolumeMode};
+use crate::types::{Changes, Consistency, Resource, ServerMode, VolumeMode};
 
 /// The newest layout of [`Operation`] and [`Item`] that this program writes. A record with a higher one is read, never
 /// rewritten.
@@ -326,6 +326,9 @@ pub struct Options {
     /// What is to be made of volumes, where that is not what the worker's configuration says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volumes: Option<VolumeMode>,
+    /// Of a snapshot: what is done to servers while they are cut.
+    #[serde(default, skip_serializing_if = "ServerMode::is_run")]
+    pub servers: ServerMode,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

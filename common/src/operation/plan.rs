@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Item, Of, OnFailure, Stage, Verb, When};
 use crate::ids::{PoolName, ResourceName, SnapshotId};
 use crate::kinds::{CutKind, Kinds};
-use crate::types::Resource;
+use crate::types::{Resource, ServerMode};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -50,12 +50,13 @@ pub fn levels(resources: &[Resource]) -> Result<Vec<usize>, Circle> {
     Ok(level)
 }
 
-pub fn snapshot(kinds: &Kinds, resources: &[Resource]) -> Plan {
+/// `servers`: what is done to servers while they are cut.
+pub fn snapshot(kinds: &Kinds, resources: &[Resource], servers: ServerMode) -> Plan {
     let (items, unprotected) = protectable(kinds, resources);
     let all = places(&items, |_| true);
     // A freeze has items of its own, behind the whole: a held copy runs on while its resource is thawed.
-    let frozen: Vec<_> =
-        items.iter().filter(|resource| kinds.get(&resource.kind).is_some_and(|kind| kind.quiesce)).cloned().collect();
+    let freezes = |resource: &&Resource| kinds.get(&resource.kind).is_some_and(|kind| kind.freezes(servers));
+    let frozen: Vec<_> = items.iter().filter(freezes).cloned().collect();
     let first = items.len() as u32 + 1;
     let quiesce = if frozen.is_empty() { Vec::new() } else { vec![(first, first + frozen.len() as u32)] };
     let going = |verb, items| Stage { items, ..stage(verb, Of::Snapshot, When::Going, OnFailure::Stop) };

@@ -114,6 +114,27 @@ fn verbs_run(mut op: Operation, stop_at: Option<usize>) -> (Vec<(u16, Verb, Of)>
     }
 }
 
+fn names(of: &[&str]) -> Vec<String> {
+    of.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// Only where it is asked for, and then the server alone: its volumes are cut meanwhile.
+#[test]
+fn servers_are_frozen_where_they_are_to_be_stopped() {
+    let resources = [resource(0, "OS::Cinder::Volume", Vec::new()), resource(1, "OS::Nova::Server", vec![0])];
+    let kinds = Kinds::default().with_cloud();
+    for (servers, frozen) in [(ServerMode::Run, &[][..]), (ServerMode::Stop, &["r1"])] {
+        let plan = plan::snapshot(&kinds, &resources, servers);
+        let of = |verb: Verb| {
+            let stage = plan.stages.iter().find(|stage| stage.verb == verb).unwrap();
+            let items = (0..plan.items.len() as u32).filter(|item| stage.contains(*item));
+            items.map(|item| plan.items[item as usize].resource.clone().unwrap().name.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!((of(Verb::Quiesce), of(Verb::Thaw)), (names(frozen), names(frozen)));
+        assert_eq!((of(Verb::Cut), of(Verb::Copy)), (names(&["r0", "r1"]), names(&["r0", "r1"])));
+    }
+}
+
 proptest! {
     #[test]
     fn levels_come_after_what_they_need(resources in resources()) {
@@ -138,7 +159,7 @@ proptest! {
 
     #[test]
     fn every_protectable_resource_is_copied_once_and_no_other(resources in resources()) {
-        let plan = plan::snapshot(&kinds(), &resources);
+        let plan = plan::snapshot(&kinds(), &resources, ServerMode::Run);
         let copy = plan.stages.iter().find(|stage| stage.verb == Verb::Copy).unwrap();
         let copied: Vec<_> = (0..plan.items.len() as u32)
             .filter(|item| copy.contains(*item))
@@ -156,7 +177,7 @@ proptest! {
     /// Published by windows, chained by ends: each item exactly once, never more than a window at a time.
     #[test]
     fn chains_publish_each_item_once(resources in resources(), window in 1_u32..9, order in any::<u64>()) {
-        let plan = plan::snapshot(&kinds(), &resources);
+        let plan = plan::snapshot(&kinds(), &resources, ServerMode::Run);
         for stage in &plan.stages {
             let mut out: Vec<u32> = stage.first_window(window);
             let mut seen = BTreeSet::new();
@@ -175,7 +196,7 @@ proptest! {
 
     #[test]
     fn a_snapshot_that_is_stopped_anywhere_thaws_and_undoes(resources in resources(), stop in 0_usize..8) {
-        let plan = plan::snapshot(&kinds(), &resources);
+        let plan = plan::snapshot(&kinds(), &resources, ServerMode::Run);
         let all = verbs_run(operation(Kind::Snapshot, &plan), None);
         prop_assert_eq!(all.1, State::Complete);
         prop_assert!(all.0.iter().all(|(_, verb, _)| *verb != Verb::Discard));
@@ -224,13 +245,13 @@ proptest! {
 
     #[test]
     fn a_plan_done_again_ends_like_the_first(resources in resources()) {
-        let mut plan = plan::snapshot(&kinds(), &resources);
+        let mut plan = plan::snapshot(&kinds(), &resources, ServerMode::Run);
         let length = plan.stages.len();
         plan::again(&mut plan.stages, length);
         let mut op = operation(Kind::Snapshot, &plan);
         op.stage = length as u16;
         let (ran, state) = verbs_run(op, None);
-        let (first, _) = verbs_run(operation(Kind::Snapshot, &plan::snapshot(&kinds(), &resources)), None);
+        let (first, _) = verbs_run(operation(Kind::Snapshot, &plan::snapshot(&kinds(), &resources, ServerMode::Run)), None);
         prop_assert_eq!(state, State::Complete);
         let verbs = |ran: &[(u16, Verb, Of)]| ran.iter().map(|(_, verb, _)| *verb).collect::<Vec<_>>();
         prop_assert_eq!(verbs(&ran), verbs(&first));

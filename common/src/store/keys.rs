@@ -126,6 +126,8 @@ pub(super) fn grant(project: &ProjectId, id: uuid::Uuid) -> Key {
 
 /// Those of all projects of a shard.
 pub(super) const GRANTS: &str = "grant/";
+pub(super) const OPERATIONS: &str = "operation/";
+pub(super) const ARTIFACTS: &str = "artifact/";
 
 /// Whose turn it is to prune the project's vault.
 pub(super) fn prune(project: &ProjectId) -> Key {

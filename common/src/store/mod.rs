@@ -26,6 +26,7 @@ pub mod claim;
 pub mod contract;
 pub mod embedded;
 mod error;
+mod everywhere;
 #[cfg(feature = "contract")]
 pub mod faulty;
 mod finish;
@@ -68,6 +69,7 @@ pub use finish::Ended;
 
 use crate::ids::ProjectId;
 use crate::kinds::Kinds;
+use crate::types::ServerMode;
 use backend::{Batch, Committed, Key, Precondition, Versioned};
 use handed::Handed;
 
@@ -97,6 +99,8 @@ pub struct Settings {
     pub safety_kept: Duration,
     /// A restore takes one where the request says nothing.
     pub safety: bool,
+    /// What a snapshot does to servers where the request says nothing.
+    pub servers: ServerMode,
     /// How long an operation's records are kept after its end.
     pub operations_kept: Duration,
     /// Events kept for a stack; Heat's `max_events_per_stack`.
@@ -118,6 +122,7 @@ impl Default for Settings {
             placement_timeout: Duration::from_secs(3600),
             safety_kept: Duration::from_secs(7 * 24 * 3600),
             safety: true,
+            servers: ServerMode::default(),
             operations_kept: Duration::from_secs(30 * 24 * 3600),
             events: 1000,
         }

@@ -8,18 +8,18 @@ use crate::ids::{ProjectId, ResourceName, SnapshotId};
 use crate::operation::plan::{self, Plan};
 use crate::operation::{Kind, Operation, Verb, heat};
 use crate::record::Stack;
-use crate::types::Resource;
+use crate::types::{Resource, ServerMode};
 
 impl Store {
     /// Of a snapshot as it is accepted.
-    pub(super) fn plan_snapshot(&self, stack: &Stack, begin: Option<&Begin>) -> Plan {
+    pub(super) fn plan_snapshot(&self, stack: &Stack, begin: Option<&Begin>, servers: ServerMode) -> Plan {
         let Some(begin) = begin.filter(|_| stack.heat.is_some()) else {
-            return plan::snapshot(&self.kinds, &stack.resources);
+            return plan::snapshot(&self.kinds, &stack.resources, servers);
         };
         let captured: BTreeSet<_> = begin.captured.iter().map(|artifact| &artifact.resource).collect();
         let mut resources = stack.resources.clone();
         resources.retain(|resource| !captured.contains(&resource.name));
-        let mut plan = plan::snapshot(&self.kinds, &resources);
+        let mut plan = plan::snapshot(&self.kinds, &resources, servers);
         heat::weave(&mut plan, Kind::Snapshot, true);
         plan
     }
@@ -32,8 +32,8 @@ impl Store {
         resources: &[Resource],
     ) -> Result<Plan, Error> {
         let stack = self.stack(&op.project, op.stack).await?.value;
-        let mut plan =
-            plan::snapshot(&self.kinds, &self.with_steps(&op.project, snapshot, &stack, resources, &[]).await?);
+        let steps = self.with_steps(&op.project, snapshot, &stack, resources, &[]).await?;
+        let mut plan = plan::snapshot(&self.kinds, &steps, op.options.servers);
         if stack.heat.is_some() {
             heat::weave(&mut plan, Kind::Snapshot, true);
         }

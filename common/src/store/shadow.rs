@@ -265,26 +265,6 @@ impl Store {
         Ok(self.read::<Grant>(self.shard(project), keys::grant(project, id)).await?.map(|read| read.value))
     }
 
-    /// All grants of all projects.
-    pub async fn grants(&self) -> Result<Vec<Grant>, Error> {
-        const PAGE: usize = 500;
-        let mut grants = Vec::new();
-        for shard in self.backend.shards().all() {
-            let mut after = None;
-            loop {
-                let page = self.backend.scan(shard, keys::GRANTS, after.as_ref(), PAGE).await?;
-                for (key, stored) in &page {
-                    grants.push(decode::<Grant>(key, stored)?.value);
-                }
-                match page.last() {
-                    Some((last, _)) if page.len() == PAGE => after = Some(last.clone()),
-                    _ => break,
-                }
-            }
-        }
-        Ok(grants)
-    }
-
     /// Forgets a grant that has been taken back.
     pub async fn drop_grant(&self, project: &ProjectId, id: Uuid) -> Result<(), Error> {
         let mut batch = self.batch(self.shard(project)).await?;

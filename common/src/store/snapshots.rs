@@ -10,7 +10,7 @@ use crate::ids::{ProjectId, ResourceName, SnapshotId, StackId};
 use crate::operation::{Kind, Operation, Options, SCHEMA};
 use crate::record::{Answer, Captured, Purpose, Shown, Snapshot, Stack, Status};
 use crate::store::Millis;
-use crate::types::{Artifact, Changes, Consistency, Resource, VolumeMode};
+use crate::types::{Artifact, Changes, Consistency, Resource, ServerMode, VolumeMode};
 
 /// What a caller asks of a snapshot.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +23,8 @@ pub struct NewSnapshot {
     pub allow_unprotected: bool,
     /// What is to be made of volumes; `None`: what the worker's configuration says.
     pub volumes: Option<VolumeMode>,
+    /// What is done to servers while they are cut; `None`: as the service is set up.
+    pub servers: Option<ServerMode>,
 }
 
 /// What a caller asks of a restore.
@@ -64,7 +66,8 @@ impl Store {
         batch.count(count::snapshots(project), 1, None);
 
         let captured = Captured::of(&stack);
-        let plan = self.plan_snapshot(&stack, request.heat.as_ref());
+        let servers = new.servers.unwrap_or(self.settings.servers);
+        let plan = self.plan_snapshot(&stack, request.heat.as_ref(), servers);
         let mut snapshot = new_snapshot(&stack, id, Purpose::User, now);
         snapshot.name.clone_from(&new.name);
         snapshot.labels.clone_from(&new.labels);
@@ -78,6 +81,7 @@ impl Store {
             consistency: new.consistency,
             allow_unprotected: new.allow_unprotected,
             volumes: new.volumes,
+            servers,
             ..Options::default()
         };
         let draft = Draft { snapshot: Some(id), options, ..Draft::new(Kind::Snapshot, Some(plan)) };

@@ -75,9 +75,27 @@ impl Glance {
     }
 
     pub async fn images_named(&self, name: &str) -> Result<Vec<Image>, Error> {
+        let mut all = self.list(&[("name", name)]).await?;
+        all.retain(|image| image.name == name);
+        Ok(all)
+    }
+
+    /// Those that Nova has made of servers, which it calls so (`nova/compute/utils.py`: `image_type`). `owner`: of this
+    /// project; all that the session may see are an administrator's of all projects (`glance/db/sqlalchemy/api.py`).
+    pub async fn images_of_servers(&self, owner: Option<&str>) -> Result<Vec<Image>, Error> {
+        let owner = owner.map(|owner| ("owner", owner));
+        let filters: Vec<_> = [("image_type", "snapshot")].into_iter().chain(owner).collect();
+        self.list(&filters).await
+    }
+
+    /// Every page of a list. `filters`: names and values that Glance compares, those of properties too.
+    async fn list(&self, filters: &[(&str, &str)]) -> Result<Vec<Image>, Error> {
         let mut all: Vec<Image> = Vec::new();
         loop {
-            let mut request = self.request(Method::GET, &["images"]).await?.query("limit", PAGE).query("name", name);
+            let mut request = self.request(Method::GET, &["images"]).await?.query("limit", PAGE);
+            for (name, value) in filters {
+                request = request.query(name, value);
+            }
             if let Some(last) = all.last() {
                 request = request.query("marker", &last.id);
             }
@@ -87,7 +105,6 @@ impl Glance {
             let is_new = page.last().is_some_and(|last| all.last().is_none_or(|known| known.id != last.id));
             all.extend(page);
             if !more || !is_new {
-                all.retain(|image| image.name == name);
                 return Ok(all);
             }
         }

@@ -177,6 +177,12 @@ impl Heat {
         Ok(stacks.into_iter().find(|stack| stack.id == id))
     }
 
+    /// All of the project, hidden and nested ones too.
+    pub async fn stacks(&self) -> Result<Vec<Stack>, Error> {
+        let request = self.get(&["stacks"]).query("show_nested", "True").query("show_hidden", "True");
+        self.send(request).await?.json().map(|many: Stacks| many.stacks)
+    }
+
     /// A deleted stack is shown too, as `DELETE_COMPLETE`.
     pub async fn stack(&self, name: &str, id: &str) -> Result<Stack, Error> {
         let request = self.get(&["stacks", name, id]).query("resolve_outputs", "False");

@@ -23,6 +23,9 @@ pub struct Create {
     /// What to make of a cloud's volumes, instead of what the workers' configuration says
     #[arg(long)]
     volumes: Option<Volumes>,
+    /// What to do to a cloud's servers while they and their volumes are cut, instead of what the configuration says
+    #[arg(long)]
+    servers: Option<Servers>,
     /// Wait until it is complete
     #[arg(long)]
     wait: bool,
@@ -43,6 +46,14 @@ enum Volumes {
     SnapshotAndBackup,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Servers {
+    /// Leave them on
+    Run,
+    /// Stop those that are on, and start them again
+    Stop,
+}
+
 impl Create {
     pub async fn run(self, client: &Client) -> Result<(), Failure> {
         let stack = client.stack(&self.stack).await?;
@@ -55,6 +66,9 @@ impl Create {
         }
         if let Some(mode) = self.volumes.and_then(|mode| mode.to_possible_value()) {
             body.insert("volumes".to_owned(), Value::from(mode.get_name()));
+        }
+        if let Some(servers) = self.servers.and_then(|servers| servers.to_possible_value()) {
+            body.insert("servers".to_owned(), Value::from(servers.get_name()));
         }
         if self.allow_unprotected {
             body.insert("allow_unprotected".to_owned(), Value::from(true));

@@ -5,6 +5,7 @@ mod many;
 mod orphans;
 mod servers;
 mod shares;
+mod stopped;
 mod trusts;
 
 use std::time::Duration;

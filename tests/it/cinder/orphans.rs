@@ -113,3 +113,73 @@ async fn what_could_not_be_searched_is_said() {
     assert!(stderr.contains("Cinder could not be searched"), "{stderr}");
     cloud.keystone.away(false);
 }
+
+/// An image that says it is of a step that no record knows; its id.
+fn image_left_behind(cloud: &Cloud, project: &str, marked: &str) -> String {
+    let image = cloud.glance.image(project, "stacksnap-left", b"left");
+    cloud.glance.change(&image, |image| {
+        let step = format!("{}.2.0", uuid::Uuid::now_v7());
+        image.properties =
+            [("stacksnap_step", step.as_str()), ("stacksnap_project", marked), ("image_type", "snapshot")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into();
+    });
+    image
+}
+
+/// Whether the service may see all projects, or its user's only.
+#[tokio::test(flavor = "multi_thread")]
+async fn images_of_servers_are_found_too() {
+    for admin in [true, false] {
+        let cloud = Cloud::start().await;
+        if admin {
+            cloud.keystone.grant("operator", "demo", &["member", "admin"]);
+        }
+        let app = App::embedded_with(&cloud.config("")).await;
+        let server = cloud.nova.server("demo-id", b"disk");
+        let stack = app.stack_of("s", json!({"web": {"type": "OS::Nova::Server", "external_id": server}})).await;
+        let snapshot = app.snapshot(&stack, "good").await;
+        // A user's own image of a server, whatever it is called, is none of ours.
+        let own = image_left_behind(&cloud, "demo-id", "default");
+        cloud.glance.change(&own, |image| drop(image.properties.remove("stacksnap_step")));
+        assert_eq!(listed(&app, &[]).1, Vec::<Value>::new(), "admin {admin}");
+
+        let (lost, afar) =
+            (image_left_behind(&cloud, "demo-id", "default"), image_left_behind(&cloud, "other-id", "default"));
+        let (status, found, stderr) = listed(&app, &[]);
+        let mut found_ids = ids(&found);
+        found_ids.sort();
+        let expected = if admin { vec![lost.as_str(), afar.as_str()] } else { vec![lost.as_str()] };
+        assert_eq!((status, found_ids), (0, expected), "admin {admin}: {stderr}");
+        assert_eq!(stderr.contains("Glance was searched in project demo-id only"), !admin, "{stderr}");
+        assert_eq!((&found[0]["what"], &found[0]["bytes"]), (&json!("image"), &json!(4)));
+        let kept = cloud.glance.images().into_iter().find(|image| image.properties.contains_key("stacksnap_snapshot"));
+        let kept = kept.unwrap().id;
+        let (status, _, stderr) = listed(&app, &["--delete", &format!("{lost},{kept}")]);
+        assert!(status == 1 && stderr.contains(&format!("{kept} is no orphan")), "{stderr}");
+        let left = cloud.glance.images();
+        assert!(!left.iter().any(|image| image.id == lost) && left.iter().any(|image| image.id == own));
+        cloud.nova.write(&server, b"damage");
+        app.restore(&stack, &snapshot).await;
+        assert_eq!(cloud.nova.content(&server).unwrap(), b"disk");
+
+        // One that somebody protects is said to be there still.
+        let lost = image_left_behind(&cloud, "demo-id", "default");
+        cloud.glance.change(&lost, |image| image.protected = true);
+        let (status, found, _) = listed(&app, &["--delete", &lost]);
+        let lost = found.iter().find(|it| it["id"] == lost.as_str()).unwrap();
+        assert!(status == 1 && lost["failed"].as_str().unwrap().contains("is protected"), "{found:#?}");
+    }
+}
+
+/// In a cloud whose projects are ours, what lies elsewhere than its mark says is another installation's.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_of_another_project_than_its_mark_says_is_none_of_ours() {
+    let cloud = Cloud::start().await;
+    cloud.keystone.grant("stacksnap", "service", &["admin", "service"]);
+    let app = App::embedded_with(&config(&cloud)).await;
+    image_left_behind(&cloud, "other-id", "demo-id");
+    assert_eq!(listed(&app, &[]).1, Vec::<Value>::new());
+    let lost = image_left_behind(&cloud, "demo-id", "demo-id");
+    assert_eq!(ids(&listed(&app, &[]).1), [lost.as_str()]);
+}

@@ -1,5 +1,7 @@
 //! Whether a record knows of something that carries our mark.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use async_trait::async_trait;
 use stacksnap_common::heat::By;
 use stacksnap_common::ids::{OperationId, ProjectId, SnapshotId, StackId, StepId};
@@ -16,11 +18,34 @@ pub enum Mark {
     Entry { project: ProjectId, snapshot: SnapshotId, step: StepId },
     /// Something that a step made in a cloud: it is known as long as a snapshot is built on what that operation made.
     Made { project: ProjectId, snapshot: Option<SnapshotId>, step: StepId },
+    /// Something that a step made and that can say no more of itself than which: it is known as long as that operation
+    /// runs, or as a snapshot is built on what it made of a resource of this type. One that a running restore brings back
+    /// is built on.
+    Step { step: StepId, kind: &'static str },
     /// A trust: it is known as long as a grant names it, or one is being made for the same caller.
     Trust { id: String, trustor: String, project: Option<String> },
 }
 
-pub(super) async fn is_known(store: &Store, mark: &Mark) -> Result<bool, Error> {
+/// The records, asked about the things that one finder has listed: it is made after the list.
+pub(super) struct Known<'a> {
+    pub(super) store: &'a Store,
+    /// Operations on which something of this type of resources rests; read when it is first asked for.
+    pub(super) rested_on: BTreeMap<&'static str, BTreeSet<OperationId>>,
+}
+
+impl Known<'_> {
+    pub(super) async fn know(&mut self, mark: &Mark) -> Result<bool, Error> {
+        if let Mark::Step { step, kind } = mark {
+            if !self.rested_on.contains_key(kind) {
+                self.rested_on.insert(kind, self.store.rested_on(kind).await?);
+            }
+            return Ok(self.rested_on.get(kind).is_some_and(|all| all.contains(&step.operation)));
+        }
+        is_known(self.store, mark).await
+    }
+}
+
+async fn is_known(store: &Store, mark: &Mark) -> Result<bool, Error> {
     match mark {
         Mark::Entry { project, snapshot, step } => {
             Ok(snapshot_is(store, project, *snapshot).await? || runs(store, project, step.operation).await?)
@@ -38,6 +63,8 @@ pub(super) async fn is_known(store: &Store, mark: &Mark) -> Result<bool, Error> 
             let made_by = artifacts.iter().flat_map(|artifact| artifact.made_by());
             Ok(made_by.into_iter().any(|made_by| made_by.operation == step.operation))
         }
+        // Asked of all projects at once.
+        Mark::Step { .. } => Ok(false),
         Mark::Trust { id, trustor, project } => {
             let grants = store.grants().await?;
             Ok(grants.iter().any(|grant| match &grant.by {

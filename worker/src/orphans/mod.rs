@@ -12,14 +12,17 @@
 //! has made is an orphan to this one: that is why nothing is removed but by its id.
 //!
 //! - `known.rs`: whether a record knows of a thing.
-//! - One file a finder: `vault.rs` (entries of vaults), `trusts.rs` (Keystone), `../drivers/cinder/orphans.rs` (backups,
-//!   snapshots, volumes), `../drivers/manila/orphans.rs` (snapshots, shares), `../drivers/trove/orphans.rs` (backups, half-made
-//!   instances). A driver of another service brings its own.
+//! - One file a finder: `vault.rs` (entries of vaults, containers of Swift among them), `trusts.rs` (Keystone);
+//!   `../drivers/cinder/orphans.rs` (backups, snapshots, volumes), `../drivers/nova/orphans.rs` (images),
+//!   `../drivers/manila/orphans.rs` (snapshots, shares), `../drivers/trove/orphans.rs` (backups, half-made instances),
+//!   `../drivers/remote/orphans.rs` (snapshots of other services' stacks), `../drivers/postgresql/orphans.rs` (databases). A
+//!   driver of another service brings its own.
 
 pub mod known;
 pub mod trusts;
 pub mod vault;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -65,11 +68,11 @@ pub struct Listed {
 /// Something in the world.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thing {
-    /// `backup`, `snapshot`, `volume`, `trust`, `entry`, …
+    /// `backup`, `snapshot`, `volume`, `image`, `stack snapshot`, `database`, `trust`, `entry`, …
     pub what: String,
     /// By which its place knows it.
     pub id: String,
-    /// Ours, as its mark says.
+    /// Ours, as its mark says; where it says none, the one that it lies in. Empty: nobody knows.
     pub project: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<String>,
@@ -133,8 +136,9 @@ pub async fn search(
         };
         listed.notes.into_iter().for_each(|note| tell(Told::Note(note)));
         let before = Millis(store.now().await?.0.saturating_sub(older_than.as_millis() as u64));
+        let mut records = known::Known { store, rested_on: BTreeMap::new() };
         for (thing, mark) in listed.things {
-            if thing.made_at.is_some_and(|made| made > before) || known::is_known(store, &mark).await? {
+            if thing.made_at.is_some_and(|made| made > before) || records.know(&mark).await? {
                 continue;
             }
             let (mut removed, mut failed) = (false, None);

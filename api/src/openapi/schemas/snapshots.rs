@@ -18,6 +18,8 @@ pub(crate) struct SnapshotRequest {
     allow_unprotected: Option<bool>,
     /// What is made of a cloud's volumes; else what the workers' configuration says (`cinder.mode`).
     volumes: Option<VolumeMode>,
+    /// Whether a cloud's servers are stopped while they are cut; else as the service is set up (`nova.servers`).
+    servers: Option<ServerMode>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -28,6 +30,13 @@ pub(crate) enum VolumeMode {
     Snapshot,
     #[serde(rename = "snapshot+backup")]
     SnapshotAndBackup,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ServerMode {
+    Run,
+    Stop,
 }
 
 #[derive(Serialize, ToSchema)]

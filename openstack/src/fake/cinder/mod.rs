@@ -147,6 +147,11 @@ impl Cinder {
         change(self.state().backups.get_mut(backup).unwrap());
     }
 
+    /// Changes anything about a snapshot, behind Cinder's back.
+    pub fn change_snapshot(&self, snapshot: &str, change: impl FnOnce(&mut state::Snapshot)) {
+        change(self.state().snapshots.get_mut(snapshot).unwrap());
+    }
+
     /// Ids of all volumes of a project, the oldest first.
     pub fn volumes(&self, project: &str) -> Vec<String> {
         let state = self.state();

@@ -46,14 +46,18 @@ impl Service for State {
 
 impl State {
     fn image_of(&self, id: &str, given: &Given<'_>) -> Option<&Image> {
-        self.images.get(id).filter(|image| image.project == given.project)
+        self.images.get(id).filter(|image| given.may(&image.project))
     }
 
-    /// A page, the newest first.
+    /// A page, the newest first: an administrator's is of all projects.
     fn list(&self, given: &Given<'_>) -> Answer {
-        let mut own: Vec<&Image> = self.images.values().filter(|image| image.project == given.project).collect();
+        let mut own: Vec<&Image> = self.images.values().filter(|image| given.may(&image.project)).collect();
         own.sort_by_key(|image| std::cmp::Reverse((&image.created, &image.id)));
-        own.retain(|image| given.query.get("name").is_none_or(|name| image.name == *name));
+        let is = |filter: &str, value: Option<&str>| given.query.get(filter).is_none_or(|it| value == Some(it));
+        own.retain(|image| {
+            let of_server = image.properties.get("image_type").map(String::as_str);
+            is("name", Some(&image.name)) && is("owner", Some(&image.project)) && is("image_type", of_server)
+        });
         if let Some(marker) = given.query.get("marker") {
             let Some(place) = own.iter().position(|image| image.id == *marker) else {
                 return Err(bad_request(format!("No image found with ID {marker}")));

@@ -109,6 +109,13 @@ impl Server {
         }
     }
 
+    /// Whatever is being done to it, but not in every state.
+    pub(super) fn takes_metadata(&self, action: &str) -> Result<(), Refusal> {
+        self.unlocked()?;
+        let idle = Self { task_state: None, ..self.clone() };
+        idle.in_state(action, &["active", "paused", "suspended", "stopped"])
+    }
+
     pub(super) fn in_state(&self, action: &str, good: &[&str]) -> Result<(), Refusal> {
         let wrong = |attribute: &str, state: &str| {
             let id = &self.id;

@@ -29,16 +29,20 @@ impl Service for State {
         Some(match (method, rest) {
             ("GET", []) => self.server_of(id, given).map(|server| (StatusCode::OK, json!({"server": server.view()}))),
             ("POST", ["action"]) => return self.act(id, given),
-            ("POST", ["metadata"]) => self.server_of(id, given).map(|server| {
+            ("POST", ["metadata"]) => self.server_of(id, given).and_then(|server| {
+                server.takes_metadata("update metadata")?;
                 server.metadata.extend(Given::metadata(&given.body["metadata"]));
-                (StatusCode::OK, json!({"metadata": server.metadata}))
+                Ok((StatusCode::OK, json!({"metadata": server.metadata})))
             }),
-            ("DELETE", ["metadata", name]) => {
-                self.server_of(id, given).and_then(|server| match server.metadata.remove(*name) {
-                    Some(_) => Ok((StatusCode::NO_CONTENT, Value::Null)),
-                    None => Err(missing("Metadata item was not found")),
-                })
-            }
+            ("DELETE", ["metadata", name]) => self.server_of(id, given).and_then(|server| {
+                // The API looks whether it is there before `compute/api.py` looks at the server.
+                if !server.metadata.contains_key(*name) {
+                    return Err(missing("Metadata item was not found"));
+                }
+                server.takes_metadata("delete metadata")?;
+                server.metadata.remove(*name);
+                Ok((StatusCode::NO_CONTENT, Value::Null))
+            }),
             ("GET", ["os-volume_attachments"]) => self.list_attachments(id, given),
             ("POST", ["os-volume_attachments"]) => self.attach(id, given),
             ("DELETE", ["os-volume_attachments", volume]) => self.detach(id, volume, given),

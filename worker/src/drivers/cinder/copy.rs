@@ -1,6 +1,6 @@
 //! Cut and copy.
 //!
-//! A cut is a Cinder snapshot, where the mode has one. A copy makes the backup, where the mode has one: of that snapshot,
+//! A cut is a Cinder snapshot, where the mode has one, or where the volume's server was stopped for it. A copy makes the backup, where the mode has one: of that snapshot,
 //! or of the volume as it is; then the snapshot has done its work and goes. What the volume is besides its bytes is noted
 //! when it is first looked at, and goes through the checkpoints into the artifact.
 
@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use stacksnap_common::types::{Artifact, VolumeMode};
+use stacksnap_common::types::{Artifact, ServerMode, VolumeMode};
+use stacksnap_openstack::cinder::Volume;
+use stacksnap_openstack::nova::Server;
 
 use super::Settings;
 use super::chain;
@@ -17,6 +19,7 @@ use super::things::{ABackup, ASnapshot, target};
 use crate::driver::{Cut, Error, Outcome};
 use crate::drivers::openstack::call::{self, Calls};
 use crate::drivers::openstack::make::{Making, Step, make};
+use crate::drivers::openstack::marks;
 use crate::drivers::openstack::wait::{Wait, later};
 
 /// A cut, and the checkpoint of one.
@@ -48,26 +51,53 @@ struct Copying {
 }
 
 pub(super) async fn cut(settings: &Settings, calls: &Calls<'_>) -> Result<Outcome<Cut>, Error> {
-    let mode = match calls.ctx.volumes.unwrap_or(settings.mode) {
-        // Cinder deletes no volume that has a snapshot.
-        VolumeMode::Snapshot if calls.ctx.leaves => VolumeMode::Backup,
-        mode => mode,
-    };
-    if mode == VolumeMode::Backup {
-        return Ok(Outcome::Done(Cut::None));
-    }
     let cutting = match Snapped::deserialize(&calls.ctx.checkpoint) {
         Ok(cutting) => cutting,
-        Err(_) => {
-            let facts = Facts::from(&target(calls).await?);
-            Snapped { mode, facts, making: Making::default(), snapshot: None }
-        }
+        Err(_) => match begin_cut(settings, calls).await? {
+            Some((mode, facts)) => Snapped { mode, facts, making: Making::default(), snapshot: None },
+            None => return Ok(Outcome::Done(Cut::None)),
+        },
     };
     let thing = ASnapshot { ctx: calls.ctx, cinder: &calls.cinder, volume: &cutting.facts.volume };
     match make(&settings.patience, calls.ctx, &thing, cutting.making.clone()).await? {
         Step::There(found) => Ok(Outcome::Done(Cut::Durable(json!(Snapped { snapshot: Some(found.id), ..cutting })))),
         Step::Later(after, making) => later(after, &Snapped { making, ..cutting }),
     }
+}
+
+/// `None`: there is nothing to cut. A backup alone is begun when servers run again: a volume that is quiet because its
+/// server was stopped is cut by a snapshot in that mode too.
+async fn begin_cut(settings: &Settings, calls: &Calls<'_>) -> Result<Option<(VolumeMode, Facts)>, Error> {
+    let mode = match calls.ctx.volumes.unwrap_or(settings.mode) {
+        // Cinder deletes no volume that has a snapshot.
+        VolumeMode::Snapshot if calls.ctx.leaves => VolumeMode::Backup,
+        mode => mode,
+    };
+    let stops = calls.ctx.servers == ServerMode::Stop;
+    if mode == VolumeMode::Backup && !stops {
+        return Ok(None);
+    }
+    let volume = target(calls).await?;
+    let mut facts = Facts::from(&volume);
+    if stops {
+        facts.stopped = stopped(calls, &volume).await?;
+    }
+    Ok(match mode {
+        VolumeMode::Backup if facts.stopped.is_empty() => None,
+        VolumeMode::Backup => Some((VolumeMode::SnapshotAndBackup, facts)),
+        mode => Some((mode, facts)),
+    })
+}
+
+/// Servers that use the volume and are stopped by this operation.
+async fn stopped(calls: &Calls<'_>, volume: &Volume) -> Result<Vec<String>, Error> {
+    let mut stopped = Vec::new();
+    for attachment in &volume.attachments {
+        let server = calls.find(calls.nova.server(&attachment.server_id)).await?;
+        let ours = |it: &Server| it.vm_state == "stopped" && marks::stopped_by(&it.metadata, calls.ctx);
+        stopped.extend(server.filter(ours).map(|it| it.id));
+    }
+    Ok(stopped)
 }
 
 pub(super) async fn copy(settings: &Settings, calls: &Calls<'_>, cut: Cut) -> Result<Outcome<Artifact>, Error> {

@@ -20,6 +20,9 @@ pub(super) struct Facts {
     pub(super) bootable: bool,
     pub(super) encrypted: bool,
     pub(super) metadata: Metadata,
+    /// The servers that used it and that this operation had stopped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) stopped: Vec<String>,
 }
 
 impl From<&Volume> for Facts {
@@ -34,6 +37,7 @@ impl From<&Volume> for Facts {
             bootable: volume.bootable,
             encrypted: volume.encrypted,
             metadata: volume.metadata.clone(),
+            stopped: Vec::new(),
         }
     }
 }

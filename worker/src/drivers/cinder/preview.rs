@@ -20,6 +20,10 @@ pub(super) async fn preview(calls: &Calls<'_>, artifact: &Artifact) -> Result<Pr
         Free::Never(why) => Some(why),
     };
     preview.blockers.extend(stands(source(calls, &kept).await?, &mut preview.notes));
+    if !kept.facts.stopped.is_empty() {
+        let servers = kept.facts.stopped.join(", ");
+        preview.notes.push(format!("it was cut while server {servers}, which used it, was stopped for the snapshot"));
+    }
     let (id, then) = (calls.physical_id("volume")?, kept.facts.size);
     match calls.find(calls.cinder.volume(id)).await? {
         // Not in the stack any more: Heat makes it anew before its data is brought back.

@@ -38,6 +38,12 @@ impl<'a> Step<'a> {
         Self { subject, id, snapshot: SnapshotId::random(), claims: AtomicU64::new(0) }
     }
 
+    /// Another step of the same operation.
+    pub(super) fn beside(&self) -> Self {
+        let id = StepId { stage: self.id.stage + 1, ..self.id };
+        Self { subject: self.subject, id, snapshot: self.snapshot, claims: AtomicU64::new(0) }
+    }
+
     /// With a lease of an hour and a higher fence than all before.
     pub(super) fn claim(&self) -> Claim {
         self.claim_for(Duration::from_secs(3600))
@@ -54,6 +60,7 @@ impl<'a> Step<'a> {
             current: None,
             checkpoint: Value::Null,
             volumes: None,
+            servers: self.subject.servers(),
             leaves: false,
             may_move: true,
             safety: self.subject.safety(),
@@ -104,6 +111,32 @@ impl Claim {
             self.driver.copy(ctx, this).await
         })
         .await
+    }
+
+    pub(super) async fn quiesce(&self) -> Result<(), Error> {
+        self.to_the_end(async |ctx| self.driver.quiesce(ctx).await).await
+    }
+
+    pub(super) async fn thaw(&self) -> Result<(), Error> {
+        self.to_the_end(async |ctx| self.driver.thaw(ctx).await).await
+    }
+
+    /// Killed after so many runs, if it is not over by then.
+    pub(super) async fn quiesce_for(&self, runs: u32) {
+        self.at_most(runs, async |ctx| self.driver.quiesce(ctx).await).await;
+    }
+
+    /// The same.
+    pub(super) async fn thaw_for(&self, runs: u32) {
+        self.at_most(runs, async |ctx| self.driver.thaw(ctx).await).await;
+    }
+
+    async fn at_most(&self, runs: u32, mut run: impl AsyncFnMut(&Ctx) -> Result<Outcome<()>, Error>) {
+        let mut ctx = self.ctx.clone();
+        for _ in 0..runs {
+            let Outcome::Later { checkpoint, .. } = run(&ctx).await.unwrap() else { return };
+            ctx.checkpoint = checkpoint;
+        }
     }
 
     pub(super) async fn cut(&self) -> Result<Cut, Error> {

@@ -8,12 +8,14 @@
 //! - [`copies`]: what a copy leaves, once or twice, whole or not at all.
 //! - [`restores`]: that what was copied comes back, and that nothing else is touched.
 //! - [`killed`]: a worker ends between effect and record, or half-way.
+//! - [`frozen`]: what is frozen is thawed, and what others froze is not.
 //! - [`late`]: a worker whose lease is over wakes up, also beside its successor.
 //! - [`cancelled`]: a step must end.
 
 mod cancelled;
 mod claim;
 mod copies;
+mod frozen;
 mod killed;
 mod late;
 mod restores;
@@ -23,13 +25,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use stacksnap_common::ids::{ProjectId, SnapshotId, StepId};
-use stacksnap_common::types::{Artifact, Resource};
+use stacksnap_common::types::{Artifact, Resource, ServerMode};
 
 use crate::cloud::NoCloud;
 use crate::driver::{CloudSource, Driver, Error, Records, Safety, Standing, VaultSource};
 
 pub(crate) use self::cancelled::*;
 pub(crate) use self::copies::*;
+pub(crate) use self::frozen::*;
 pub(crate) use self::killed::*;
 pub(crate) use self::late::*;
 pub(crate) use self::restores::*;
@@ -63,6 +66,19 @@ pub(crate) trait Subject: Send + Sync {
     fn cloud(&self) -> Arc<dyn CloudSource> {
         Arc::new(NoCloud)
     }
+
+    /// What the request says about servers.
+    fn servers(&self) -> ServerMode {
+        ServerMode::Run
+    }
+
+    /// `None`: it is never frozen.
+    async fn is_frozen(&self) -> Option<bool> {
+        None
+    }
+
+    /// Of what may be frozen: by its user, or no more.
+    async fn freeze_by_others(&self, _frozen: bool) {}
 
     /// Of a type whose bytes are moved by somebody else, who does not tell how far that is: whether it goes on now.
     async fn is_under_way(&self) -> bool {
@@ -115,6 +131,7 @@ macro_rules! driver_contract {
             reads_that_fail_half_way_fail_the_copy_and_leave_nothing,
             a_resource_that_is_gone_is_said_to_be,
             a_type_freezes_or_says_that_it_can_not,
+            what_is_frozen_is_thawed_by_whoever_comes_back,
             progress_never_goes_back,
             verify_sees_damage_and_nothing_is_restored_from_it,
             what_is_discarded_is_gone_and_what_is_not_there_is_fine,

@@ -57,6 +57,7 @@ fn ctx(resource: &Resource, current: Option<&Resource>) -> Ctx {
         current: current.cloned().map(Arc::new),
         checkpoint: Value::Null,
         volumes: None,
+        servers: Default::default(),
         leaves: false,
         may_move: true,
         safety: Default::default(),

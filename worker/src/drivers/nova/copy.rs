@@ -32,7 +32,7 @@ pub(super) async fn cut(settings: &Settings, calls: &Calls<'_>) -> Result<Outcom
             if server.image.is_none() {
                 return Ok(Outcome::Done(Cut::None));
             }
-            Imaging { facts: Facts::from(&server), making: Making::default() }
+            Imaging { facts: Facts::of(&server, calls.ctx), making: Making::default() }
         }
     };
     let thing = image(calls, &facts, Until::Read);

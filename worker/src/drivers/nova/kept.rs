@@ -6,6 +6,7 @@ use stacksnap_openstack::glance::Image;
 use stacksnap_openstack::nova::Server;
 
 use crate::driver::{Ctx, Error};
+use crate::drivers::openstack::marks;
 
 /// The server when its image was begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,11 +14,19 @@ pub(super) struct Facts {
     pub(super) server: String,
     pub(super) name: String,
     pub(super) flavor: String,
+    /// This operation had stopped it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) stopped: bool,
 }
 
-impl From<&Server> for Facts {
-    fn from(server: &Server) -> Self {
-        Self { server: server.id.clone(), name: server.name.clone(), flavor: server.flavor.original_name.clone() }
+impl Facts {
+    pub(super) fn of(server: &Server, ctx: &Ctx) -> Self {
+        Self {
+            server: server.id.clone(),
+            name: server.name.clone(),
+            flavor: server.flavor.original_name.clone(),
+            stopped: server.vm_state == "stopped" && marks::stopped_by(&server.metadata, ctx),
+        }
     }
 }
 

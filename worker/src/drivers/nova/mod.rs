@@ -3,6 +3,7 @@
 //! far in its checkpoint.
 //!
 //! ```text
+//! quiesce  where it is asked for, a server that runs is stopped; thaw starts it again
 //! cut      an image is begun; its moment is past when the disk is read (the bytes may still be on their way)
 //! copy     the image is whole in Glance, and Nova is done with the server
 //! restore  the server is rebuilt from the image: same id, addresses, name, metadata, key and user data, same volumes
@@ -11,6 +12,7 @@
 //! - `settings.rs`: how patiently. `kept.rs`: what an artifact says of a server. `state.rs`: what a server can take now.
 //! - `image.rs`: the image, made once. `copy.rs`: cut and copy. `restore.rs`: the rebuild; `preview.rs`, `verify.rs`: what a
 //!   restore would do, whether it can. `discard.rs`: the image away again.
+//!   `orphans.rs`: images that no record knows. `power.rs`: off before, on again.
 //!
 //! **A server that boots from a volume** has no disk of its own: there is nothing to make an image of, and its artifact
 //! says so. Its volumes are resources by themselves.
@@ -19,9 +21,12 @@
 //! made. A rebuild has no name: that it is about to be sent is written down before, and a server that is then found being
 //! rebuilt from our image is that rebuild. One that has come to its end unseen is sent again.
 //!
+//! A server that is stopped is marked so in its metadata, by which the thaw knows it.
+//!
 //! **Exclusion** is Nova's own `task_state`: of a server that is worked on it takes no second order.
 //!
-//! **Consistency**: what a power cut would have left of the root disk. Of an image that came to nothing on its way to
+//! **Consistency**: what a power cut would have left of the root disk; also of one that was stopped, since Nova does not tell
+//! a guest that shut down from one that was cut off. Of an image that came to nothing on its way to
 //! Glance and was made again after the cut, the moment is not that of the cut: that is no point in time at all.
 //!
 //! **Verify** compares size and hash as Glance has them with those that were noted; the bytes are Glance's to check.
@@ -30,6 +35,8 @@ mod copy;
 mod discard;
 mod image;
 mod kept;
+pub mod orphans;
+mod power;
 mod preview;
 mod restore;
 mod settings;
@@ -64,7 +71,7 @@ impl Server {
 #[async_trait]
 impl Driver for Server {
     fn describe(&self) -> Describe {
-        Describe { types: &[TYPE], quiesce: false, consistency: Consistency::Crash, local: false }
+        Describe { types: &[TYPE], quiesce: true, consistency: Consistency::Crash, local: false }
     }
 
     async fn check(&self, ctx: &Ctx) -> Result<Checked, Error> {
@@ -78,6 +85,14 @@ impl Driver for Server {
             warnings.push(state::boots_from_volume(&calls, &server).await?);
         }
         Ok(Checked { warnings })
+    }
+
+    async fn quiesce(&self, ctx: &Ctx) -> Result<Outcome<()>, Error> {
+        power::quiesce(&self.settings, &Calls::open(ctx).await?).await
+    }
+
+    async fn thaw(&self, ctx: &Ctx) -> Result<Outcome<()>, Error> {
+        power::thaw(&self.settings, &Calls::open(ctx).await?).await
     }
 
     async fn cut(&self, ctx: &Ctx) -> Result<Outcome<Cut>, Error> {

@@ -25,6 +25,9 @@ pub(super) async fn preview(calls: &Calls<'_>, artifact: &Artifact) -> Result<Pr
         "server {id} keeps its id, name, addresses, metadata, user data and volumes; its root disk is made anew, and \
          an ephemeral or swap disk empty"
     ));
+    if kept.facts.stopped {
+        preview.notes.push("its image was made while it was stopped for the snapshot".to_owned());
+    }
     match target(calls, &server).await? {
         Free::Yes => {}
         Free::NotYet(why) => preview.notes.push(format!("{why}: that is waited for")),

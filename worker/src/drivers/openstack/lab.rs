@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use stacksnap_common::ids::{OperationId, ProjectId, SnapshotId, StackId, StepId};
 use stacksnap_common::store::Millis;
-use stacksnap_common::types::{Artifact, Preview, Resource, Verdict};
+use stacksnap_common::types::{Artifact, Preview, Resource, ServerMode, Verdict};
 use stacksnap_openstack::{Credentials, Domain, Http, Scope, Session, User, fake, http};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,7 @@ use crate::progress::Progress;
 pub(crate) struct Caller {
     pub(crate) shelf: Shelf,
     pub(crate) may_move: bool,
+    pub(crate) servers: ServerMode,
     pub(crate) safety: Safety,
     pub(crate) leaves: bool,
     pub(crate) book: Book,
@@ -71,7 +72,17 @@ impl Caller {
         let session = Session::new(Http::new(http).unwrap(), keystone.url(), credentials, Default::default()).unwrap();
         let (stack, snapshot) = (StackId::random(), SnapshotId::random());
         let (safety, book) = (Safety::None, Book::default());
-        Self { shelf: Shelf::new(), may_move: true, safety, leaves: false, book, session, stack, snapshot }
+        Self {
+            shelf: Shelf::new(),
+            may_move: true,
+            servers: ServerMode::Run,
+            safety,
+            leaves: false,
+            book,
+            session,
+            stack,
+            snapshot,
+        }
     }
 
     pub(crate) fn source(&self) -> Arc<dyn CloudSource> {
@@ -88,6 +99,7 @@ impl Caller {
             current: None,
             checkpoint: Value::Null,
             volumes: None,
+            servers: self.servers,
             leaves: self.leaves,
             may_move: self.may_move,
             safety: self.safety,

@@ -16,9 +16,22 @@ pub(crate) const SNAPSHOT: &str = "stacksnap_snapshot";
 /// On a backup that is out of sight and waits for those that are built on it.
 pub(crate) const CONDEMNED: &str = "stacksnap_condemned";
 
+/// In a server's metadata: the operation that has stopped it and will start it again.
+pub(crate) const STOPPED: &str = "stacksnap_stopped";
+
+/// Whether the operation of this step has stopped the server of this metadata.
+pub(crate) fn stopped_by(metadata: &BTreeMap<String, String>, ctx: &Ctx) -> bool {
+    metadata.get(STOPPED).is_some_and(|operation| *operation == ctx.step.operation.to_string())
+}
+
 /// What `step` makes is named so.
 pub(crate) fn name(step: StepId) -> String {
     format!("stacksnap-{step}")
+}
+
+/// The step that has made what is called so, if one has.
+pub(crate) fn step(name: &str) -> Option<StepId> {
+    name.strip_prefix("stacksnap-")?.parse().ok()
 }
 
 pub(crate) fn description(ctx: &Ctx) -> String {

@@ -3,6 +3,7 @@
 //! - `call.rs`: a service asked, and its refusals as a step's errors. `wait.rs`: how patiently it is waited for.
 //! - `marks.rs`: our name and metadata on what we make.
 //! - `make.rs`: something is made once, whatever happens meanwhile.
+//! - `orphans.rs`: what finders of orphans do alike.
 //! - `lab.rs` (tests): a cloud in the process.
 
 pub(crate) mod call;
@@ -11,6 +12,7 @@ pub(crate) mod call;
 pub(crate) mod lab;
 pub(crate) mod make;
 pub(crate) mod marks;
+pub(crate) mod orphans;
 pub(crate) mod wait;
 
 pub use wait::Patience;

@@ -52,7 +52,7 @@ use crate::driver::{Checked, Ctx, Cut, Describe, Driver, Error, Outcome};
 /// The type, as templates name it.
 pub const TYPE: &str = "Stacksnap::PostgreSQL";
 
-pub use self::orphans::Leftover;
+pub use self::orphans::{Leftover, OfServer};
 
 pub struct Postgresql {
     connections: Connections,

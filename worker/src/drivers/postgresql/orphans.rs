@@ -1,13 +1,17 @@
 //! Databases that a restore of ours made and that nobody will come back to: of a step that was cancelled or failed while
 //! the server was away. Their names say which step made them; whether that one is over is for the caller to know.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use stacksnap_common::ids::StepId;
 
-use super::Postgresql;
 use super::connect::Session;
 use super::names::{self, PREFIX};
 use super::swap;
+use super::{Postgresql, TYPE};
 use crate::driver::Error;
+use crate::orphans::{self, Finder, Listed, Mark, Thing};
 
 /// A database of a restore, on the server of the operator's connection `server`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +19,59 @@ pub struct Leftover {
     pub server: String,
     pub database: String,
     pub made_by: StepId,
+}
+
+/// The server of one of the operator's connections.
+pub struct OfServer {
+    pub postgresql: Arc<Postgresql>,
+    pub server: String,
+}
+
+#[async_trait]
+impl Finder for OfServer {
+    fn place(&self) -> &'static str {
+        "PostgreSQL"
+    }
+
+    async fn list(&self) -> Result<Listed, orphans::Error> {
+        let found = self.postgresql.leftovers(&self.server).await.map_err(|error| self.service(&error))?;
+        Ok(Listed { things: found.into_iter().map(Leftover::thing).collect(), notes: Vec::new() })
+    }
+
+    async fn remove(&self, thing: &Thing) -> Result<(), orphans::Error> {
+        let leftover = Leftover::parse(&thing.id)
+            .ok_or_else(|| orphans::Error::Service(format!("{} is no database of a restore", thing.id)))?;
+        self.postgresql.remove(&leftover).await.map_err(|error| self.service(&error))
+    }
+}
+
+impl OfServer {
+    fn service(&self, error: &Error) -> orphans::Error {
+        orphans::Error::Service(format!("connection {:?}: {error}", self.server))
+    }
+}
+
+impl Leftover {
+    /// `server/database`.
+    fn parse(id: &str) -> Option<Self> {
+        let (server, database) = id.split_once('/')?;
+        let made_by = names::made_by(database)?;
+        Some(Self { server: server.to_owned(), database: database.to_owned(), made_by })
+    }
+
+    fn thing(self) -> (Thing, Mark) {
+        let thing = Thing {
+            what: "database".to_owned(),
+            id: format!("{}/{}", self.server, self.database),
+            project: String::new(),
+            stack: None,
+            snapshot: None,
+            resource: None,
+            made_at: None,
+            bytes: 0,
+        };
+        (thing, Mark::Step { step: self.made_by, kind: TYPE })
+    }
 }
 
 impl Postgresql {

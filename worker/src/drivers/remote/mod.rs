@@ -4,6 +4,7 @@
 //!
 //! - `there.rs`: the stack over there, and a snapshot of it as something that is made once.
 //! - `copy.rs`: the snapshot. `restore.rs`: the stack is made what it was. `discard.rs`: the snapshot goes.
+//!   `orphans.rs`: snapshots that no record knows.
 //!
 //! **Where**: the catalogue's orchestration, in the region that the property `context` names, and in the name of whoever
 //! asked; credentials kept in a secret store (`context.credential_secret_id`) are not supported.
@@ -18,6 +19,7 @@
 
 mod copy;
 mod discard;
+pub mod orphans;
 mod restore;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]

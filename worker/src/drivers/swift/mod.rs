@@ -23,6 +23,9 @@
 //! **Exclusion**: nothing is left half-way by a write that ends too early, and the lease is looked at before each one. A
 //! second self could write only what the first wrote.
 //!
+//! **Orphans**: all that a copy leaves is an entry of the vault, and is found there (`../../orphans/vault.rs`); in Swift
+//! nothing of ours is left.
+//!
 //! **Not kept**: older versions of objects, the storage policy of a container that is there with another one, the access
 //! lists of containers that hold only segments.
 

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use stacksnap_common::types::VolumeMode::{Backup, Snapshot};
+use stacksnap_common::types::ServerMode;
+use stacksnap_common::types::VolumeMode::{Backup, Snapshot, SnapshotAndBackup};
 use stacksnap_openstack::fake::cinder::Ends;
 use stacksnap_openstack::fake::nova::{self, Attached, Delays, Fault};
 
 use super::lab::{CONTENT, Lab};
-use crate::driver::Outcome;
+use crate::driver::{Cut, Outcome};
 use crate::drivers::openstack::lab::{permanent, until};
 
 /// A volume on a server that runs, at its second device.
@@ -231,4 +232,35 @@ async fn what_a_server_boots_from_is_restored_only_where_an_administrator_declar
     let did = lab.restore(&artifact).await.unwrap();
     assert_eq!(lab.content(), CONTENT);
     assert!(did.notes[0].contains("openstack volume set --state in-use"), "{did:?}");
+}
+
+/// In each mode: a backup alone would be begun when the server runs again.
+#[tokio::test]
+async fn a_volume_whose_server_was_stopped_is_cut_by_a_snapshot_and_says_so() {
+    for mode in [Backup, Snapshot, SnapshotAndBackup] {
+        let mut used = Used::start().await;
+        used.lab.settings.mode = mode;
+        used.lab.cloud.caller.servers = ServerMode::Stop;
+        let (lab, step) = (&used.lab, Lab::step());
+        let cut = async || match lab.driver().cut(&lab.ctx(step)).await.unwrap() {
+            Outcome::Done(Cut::None) => None,
+            Outcome::Done(_) | Outcome::Later { .. } => Some(lab.cinder.snapshots().len()),
+        };
+        // A server that is off by somebody else's order, or on, is not one that was stopped for it.
+        assert_eq!(cut().await.is_none(), mode == Backup);
+        lab.discard(step, None).await.unwrap();
+        lab.nova.change(&used.server, |server| {
+            server.vm_state = "stopped".to_owned();
+            server.metadata.insert("stacksnap_stopped".to_owned(), step.operation.to_string());
+        });
+        assert_eq!(cut().await, Some(1), "{mode:?}");
+        let artifact = lab.copy(step).await.unwrap();
+        assert_eq!(artifact.data["stopped"], serde_json::json!([used.server]));
+        assert_eq!(
+            (artifact.data["backup"].is_string(), lab.cinder.snapshots().len()),
+            (mode != Snapshot, usize::from(mode == Snapshot))
+        );
+        let plan = lab.preview(&artifact).await.unwrap();
+        assert!(plan.notes.iter().any(|note| note.contains("was stopped for the snapshot")), "{plan:?}");
+    }
 }

@@ -21,6 +21,11 @@ mod incremental {
     driver_contract!(Lab::start(VolumeMode::Backup, 5));
 }
 
+mod snapshot {
+    use super::*;
+    driver_contract!(Lab::start(VolumeMode::Snapshot, 5));
+}
+
 mod both {
     use super::*;
     driver_contract!(Lab::start(VolumeMode::SnapshotAndBackup, 5));
@@ -51,6 +56,8 @@ impl Subject for Lab {
     async fn is_under_way(&self) -> bool {
         let going = |status: &str| matches!(status, "creating" | "restoring" | "restoring-backup");
         self.cinder.backups().iter().any(|backup| going(&backup.status))
+            || (self.settings.mode == VolumeMode::Snapshot
+                && self.cinder.snapshots().iter().any(|snapshot| going(&snapshot.status)))
     }
 
     fn reads_back(&self) -> bool {
@@ -83,15 +90,30 @@ impl Subject for Lab {
     }
 
     async fn break_reads(&self) {
-        self.cinder.always(Ends::BackupInError, true);
+        self.cinder.always(self.reads(), true);
     }
 
     async fn mend_reads(&self) {
-        self.cinder.always(Ends::BackupInError, false);
+        self.cinder.always(self.reads(), false);
     }
 
     async fn damage(&self, artifact: &Artifact) {
-        let backup = artifact.data["backup"].as_str().unwrap();
-        self.cinder.change_backup(backup, |backup| backup.status = "error".to_owned());
+        match artifact.data["backup"].as_str() {
+            Some(backup) => self.cinder.change_backup(backup, |backup| backup.status = "error".to_owned()),
+            None => {
+                let snapshot = artifact.data["snapshot"].as_str().unwrap();
+                self.cinder.change_snapshot(snapshot, |snapshot| snapshot.status = "error".to_owned());
+            }
+        }
+    }
+}
+
+impl Lab {
+    /// What goes wrong where the volume can't be read.
+    fn reads(&self) -> Ends {
+        match self.settings.mode {
+            VolumeMode::Snapshot => Ends::SnapshotInError,
+            _ => Ends::BackupInError,
+        }
     }
 }

@@ -43,7 +43,8 @@ impl Lab {
     }
 
     fn with(cloud: Cloud, mode: VolumeMode, full_every: u32) -> Self {
-        cloud.cinder.delays(Delays { backup: TAKES, restore: TAKES, ..Delays::default() });
+        let snapshot = if mode == VolumeMode::Snapshot { TAKES } else { Duration::ZERO };
+        cloud.cinder.delays(Delays { backup: TAKES, restore: TAKES, snapshot, ..Delays::default() });
         let volume = cloud.cinder.volume("demo-id", CONTENT);
         cloud.cinder.change(&volume, |volume| {
             volume.name = Some("data".to_owned());

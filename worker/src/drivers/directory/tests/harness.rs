@@ -78,6 +78,7 @@ impl Harness {
             current: None,
             checkpoint: Value::Null,
             volumes: None,
+            servers: Default::default(),
             leaves: false,
             may_move: true,
             safety: Default::default(),

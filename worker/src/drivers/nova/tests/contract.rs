@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use stacksnap_common::ids::{ProjectId, StepId};
-use stacksnap_common::types::{Artifact, Resource};
+use stacksnap_common::types::{Artifact, Resource, ServerMode};
 use stacksnap_openstack::fake::nova::Ends;
 
 use super::lab::Lab;
@@ -12,6 +12,11 @@ use crate::driver::{CloudSource, Driver, VaultSource};
 use crate::drivers::contract::{Subject, driver_contract};
 
 driver_contract!(Lab::start());
+
+mod stopped {
+    use super::*;
+    driver_contract!(Lab::stopping());
+}
 
 #[async_trait]
 impl Subject for Lab {
@@ -35,6 +40,20 @@ impl Subject for Lab {
         self.source()
     }
 
+    fn servers(&self) -> ServerMode {
+        self.cloud.caller.servers
+    }
+
+    async fn is_frozen(&self) -> Option<bool> {
+        let off = self.nova.look(&self.server, |server| server.vm_state == "stopped");
+        off.filter(|_| self.servers() == ServerMode::Stop)
+    }
+
+    async fn freeze_by_others(&self, frozen: bool) {
+        let state = if frozen { "stopped" } else { "active" };
+        self.nova.change(&self.server, |server| server.vm_state = state.to_owned());
+    }
+
     async fn is_under_way(&self) -> bool {
         self.nova.look(&self.server, |server| server.task_state.is_some()) == Some(true)
     }
@@ -52,7 +71,10 @@ impl Subject for Lab {
     }
 
     async fn state(&self) -> String {
-        self.nova.look(&self.server, |server| String::from_utf8_lossy(&server.content).into_owned()).unwrap_or_default()
+        let look = |server: &stacksnap_openstack::fake::nova::Server| {
+            format!("{}\n{:?}\n", String::from_utf8_lossy(&server.content), server.metadata)
+        };
+        self.nova.look(&self.server, look).unwrap_or_default()
     }
 
     async fn left_by(&self, step: StepId) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stacksnap_common::ids::StepId;
-use stacksnap_common::types::{Artifact, Preview, Resource, Verdict};
+use stacksnap_common::types::{Artifact, Preview, Resource, ServerMode, Verdict};
 use stacksnap_openstack::fake::glance::Image;
 use stacksnap_openstack::fake::nova::Delays;
 
@@ -42,6 +42,15 @@ impl Lab {
         });
         let settings = Settings { patience: lab::patience("nova.longest_wait") };
         Self { cloud, server, settings }
+    }
+
+    /// The same, where servers are stopped for a snapshot.
+    pub(super) async fn stopping() -> Self {
+        let mut lab = Self::start().await;
+        let delays = Delays { image: TAKES, image_lag: TAKES / 4, rebuild: TAKES, power: TAKES / 4, attach: TAKES / 4 };
+        lab.cloud.nova.delays(delays);
+        lab.cloud.caller.servers = ServerMode::Stop;
+        lab
     }
 
     pub(super) fn driver(&self) -> Arc<dyn Driver> {

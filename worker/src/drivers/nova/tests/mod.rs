@@ -3,4 +3,5 @@
 mod contract;
 mod faults;
 mod lab;
+mod power;
 mod servers;

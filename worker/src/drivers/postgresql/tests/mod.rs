@@ -114,6 +114,7 @@ impl Rig {
             current: None,
             checkpoint: serde_json::Value::Null,
             volumes: None,
+            servers: Default::default(),
             leaves: false,
             may_move: true,
             safety: Default::default(),

@@ -40,3 +40,34 @@ async fn a_kill_after_each_stage_is_made_good() {
 async fn a_kill_after_each_stage_is_made_good_where_the_database_was_gone() {
     killed_after("swap_killed_gone", true).await;
 }
+
+/// Of a restore that nobody comes back to.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_restore_left_is_found_and_removed_by_its_name() {
+    use crate::drivers::postgresql::OfServer;
+    use crate::orphans::{Finder, Mark, Thing};
+    let rig = Rig::new("swap_orphan").await;
+    rig.sql("CREATE TABLE t AS SELECT generate_series(1, 100) n").await;
+    let (ctx, artifact) = (rig.ctx(), rig.copied().await);
+    let restore = Restore::begin(&ctx, &rig.connection, &artifact, "swap_orphan").await.unwrap();
+    restore.stage(Stage::Create).await.unwrap();
+    drop(restore);
+    let connections = [(rig.connection.name.clone(), rig.connection.set.clone())].into();
+    let postgresql = Arc::new(Postgresql::new(Connections::new(connections)));
+    let finder = |server: &str| OfServer { postgresql: Arc::clone(&postgresql), server: server.to_owned() };
+    let (nowhere, finder) = (finder("nowhere"), finder(&rig.connection.name));
+    assert!(nowhere.list().await.unwrap_err().to_string().contains("\"nowhere\""));
+    let ours = async || {
+        let listed = finder.list().await.unwrap();
+        let of_step = |(_, mark): &(Thing, Mark)| matches!(mark, Mark::Step { step, .. } if *step == ctx.step);
+        listed.things.into_iter().filter(of_step).map(|(thing, _)| thing).collect::<Vec<_>>()
+    };
+    let found = ours().await;
+    assert!(found.len() == 1 && found[0].what == "database" && found[0].id.ends_with("_new"), "{found:?}");
+    let wrong = Thing { id: found[0].id.replace("_new", ""), ..found[0].clone() };
+    finder.remove(&wrong).await.unwrap_err();
+    assert_eq!(ours().await.len(), 1);
+    finder.remove(&found[0]).await.unwrap();
+    assert_eq!(ours().await, []);
+    assert_eq!(rig.ask("swap_orphan", "SELECT count(*)::text FROM t").await, "100");
+}
