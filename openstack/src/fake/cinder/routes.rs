@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::super::wire::{Answer, Given, Service, Wire, not_found};
+use super::super::wire::{Answer, Given, Service, Wire, bad_request, not_found};
 use super::state::State;
 
 impl Service for State {
@@ -21,6 +21,9 @@ impl Service for State {
     }
 
     fn serve(&mut self, method: &str, path: &[&str], given: &Given<'_>) -> Option<Answer> {
+        if let Some(why) = too_long(given.body) {
+            return Some(Err(bad_request(why)));
+        }
         match path.split_first() {
             Some((&"volumes", rest)) => self.serve_volumes(method, rest, given),
             Some((&"snapshots", rest)) => self.serve_snapshots(method, rest, given),
@@ -28,6 +31,15 @@ impl Service for State {
             _ => None,
         }
     }
+}
+
+/// Cinder's schemas let a name and a description be so long (`cinder/api/validation/parameter_types.py`).
+fn too_long(body: &Value) -> Option<String> {
+    let new = body.as_object()?.values().next()?;
+    ["name", "description"].iter().find_map(|field| {
+        let value = new[*field].as_str().filter(|value| value.chars().count() > 255)?;
+        Some(format!("Invalid input for field/attribute {field}. Value: {value}. '{value}' is too long"))
+    })
 }
 
 /// A page of what a list has, the newest first: `limit` and `marker`, and filters by `name` and `volume_id`.

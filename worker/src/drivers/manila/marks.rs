@@ -11,17 +11,12 @@ use crate::drivers::openstack::marks;
 pub(super) const OURS: &str = "stacksnap_";
 /// On a share that a restore makes, until it is finished.
 pub(super) const HALF: &str = "stacksnap_half";
-/// What Manila takes, in characters (`check_display_field_length` in `manila/api/common.py`).
-const LONGEST: usize = 255;
 const END: &str = "; made by stacksnap, which removes it";
 
 /// `data of stack S of project P, snapshot N; made by stacksnap, which removes it`, its first word cut to what fits.
 pub(super) fn description(ctx: &Ctx) -> String {
     let snapshot = ctx.snapshot.map(|snapshot| format!(", snapshot {snapshot}")).unwrap_or_default();
-    let rest = format!(" of stack {} of project {}{snapshot}{END}", ctx.stack, ctx.project);
-    let resource = ctx.resource.name.to_string();
-    let fits = LONGEST.saturating_sub(rest.chars().count());
-    resource.chars().take(fits).chain(rest.chars()).collect()
+    marks::described(ctx, &format!(" of stack {} of project {}{snapshot}{END}", ctx.stack, ctx.project))
 }
 
 /// What marks a snapshot as ours. `None`: it is somebody else's.
@@ -74,7 +69,7 @@ mod tests {
         for (name, fits) in [("data", true), (&*"r".repeat(200), false)] {
             let ctx = cloud.ctx(step(), resource(name, "OS::Manila::Share", "id"));
             let text = description(&ctx);
-            assert!(text.chars().count() <= LONGEST, "{text}");
+            assert!(text.chars().count() <= marks::LONGEST, "{text}");
             let found = told(&marks::name(ctx.step), &text).unwrap();
             assert_eq!(found == marks::metadata(&ctx), fits, "{text}");
             assert_eq!(found[marks::STEP], ctx.step.to_string());

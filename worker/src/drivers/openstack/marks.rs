@@ -34,9 +34,21 @@ pub(crate) fn step(name: &str) -> Option<StepId> {
     name.strip_prefix("stacksnap-")?.parse().ok()
 }
 
+/// What Cinder and Manila take of a description, in characters (`cinder/api/validation/parameter_types.py`; `manila/api/common.py`,
+/// `check_display_field_length`).
+pub(crate) const LONGEST: usize = 255;
+
+/// `data of stack S, snapshot N; made by stacksnap, which removes it`
 pub(crate) fn description(ctx: &Ctx) -> String {
     let snapshot = ctx.snapshot.map(|snapshot| format!(", snapshot {snapshot}")).unwrap_or_default();
-    format!("{} of stack {}{snapshot}; made by stacksnap, which removes it", ctx.resource.name, ctx.stack)
+    described(ctx, &format!(" of stack {}{snapshot}; made by stacksnap, which removes it", ctx.stack))
+}
+
+/// The resource's name and what is said of it; of the name only what there is room for: a nested one's path may be as long as
+/// all of the description.
+pub(crate) fn described(ctx: &Ctx, rest: &str) -> String {
+    let fits = LONGEST.saturating_sub(rest.chars().count());
+    ctx.resource.name.as_str().chars().take(fits).chain(rest.chars()).collect()
 }
 
 pub(crate) fn metadata(ctx: &Ctx) -> BTreeMap<String, String> {

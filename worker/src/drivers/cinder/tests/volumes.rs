@@ -1,9 +1,11 @@
 //! What is a volume's own: growth, other ids, chains of backups, snapshots that are not the newest.
 
 use stacksnap_common::types::Artifact;
-use stacksnap_common::types::VolumeMode::{Backup, Snapshot};
+use stacksnap_common::types::VolumeMode::{Backup, Snapshot, SnapshotAndBackup};
 
 use super::lab::{CONTENT, Lab};
+use crate::drivers::cinder::TYPE;
+use crate::drivers::openstack::lab;
 
 fn backup(artifact: &Artifact) -> String {
     artifact.data["backup"].as_str().unwrap().to_owned()
@@ -27,6 +29,19 @@ async fn every_thing_that_is_made_says_whose_it_is() {
     let found: Vec<_> = backup.metadata.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
     assert_eq!(found, expected);
     assert!(backup.description.as_ref().unwrap().starts_with("data of stack "), "{:?}", backup.description);
+}
+
+/// A nested resource's path may be as long as all that Cinder takes of a description.
+#[tokio::test]
+async fn a_long_name_stands_in_no_ones_way() {
+    let lab = Lab::start(SnapshotAndBackup, 1).await;
+    let named = lab::resource(&"r".repeat(250), TYPE, &lab.volume);
+    let artifact = lab::copy(&*lab.driver(), lab.cloud.ctx(Lab::step(), named.clone())).await.unwrap();
+    let description = lab.cinder.backups()[0].description.clone().unwrap();
+    assert!(description.ends_with("; made by stacksnap, which removes it"), "{description}");
+    assert_eq!(description.chars().count(), 255);
+    lab.cinder.lose_volume(&lab.volume);
+    lab::restore(&*lab.driver(), lab.cloud.ctx(Lab::step(), named), &artifact).await.unwrap();
 }
 
 #[tokio::test]
