@@ -155,15 +155,15 @@ pub struct Artifact {
 }
 
 impl Artifact {
-    /// For a resource whose data nothing here can protect.
-    pub fn unprotected(resource: &Resource, step: StepId, fence: u64, why: impl Into<String>) -> Self {
+    /// Of a copy of which nothing else is to be told.
+    pub fn made(resource: &Resource, step: StepId, fence: u64) -> Self {
         Self {
             resource: resource.name.clone(),
             kind: resource.kind.clone(),
             step,
             fence,
-            protected: false,
-            why: Some(why.into()),
+            protected: true,
+            why: None,
             consistency: Consistency::None,
             cut_at: None,
             entry: None,
@@ -175,6 +175,11 @@ impl Artifact {
             inline: false,
             data: Value::Null,
         }
+    }
+
+    /// For a resource whose data nothing here can protect.
+    pub fn unprotected(resource: &Resource, step: StepId, fence: u64, why: impl Into<String>) -> Self {
+        Self { protected: false, why: Some(why.into()), ..Self::made(resource, step, fence) }
     }
 
     /// For a resource that was gone, or could not be read, when its copy was tried: what `tried` left is taken away with

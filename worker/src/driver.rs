@@ -83,6 +83,16 @@ pub enum Safety {
 }
 
 impl Ctx {
+    /// Of a copy that the step has made, of which nothing else is to be told yet.
+    pub fn made(&self) -> Artifact {
+        Artifact::made(&self.resource, self.step, self.lease.fence())
+    }
+
+    /// Where nothing can be kept of the resource, and why.
+    pub fn unprotected(&self, why: impl Into<String>) -> Artifact {
+        Artifact::unprotected(&self.resource, self.step, self.lease.fence(), why)
+    }
+
     /// Cheap; to be asked between any two pieces of work.
     pub fn go_on(&self) -> Result<(), Error> {
         if !self.lease.held() {

@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use stacksnap_common::heat::{By, Grant};
+use stacksnap_common::store::Millis;
 use stacksnap_openstack::keystone::NewTrust;
 use stacksnap_openstack::{Credentials, Error, Keystone, Session};
 use uuid::Uuid;
@@ -92,10 +93,7 @@ impl Trusts {
         }
         let trustee = self.service.token().await.map_err(away)?.user.id;
         api.store.put_grant(&intended).await?;
-        let now = Timestamp::from_millisecond(i64::try_from(intended.made.0).unwrap_or(i64::MAX));
-        let lasts = SignedDuration::try_from(self.lasts).unwrap_or(SignedDuration::from_hours(24));
-        let lasts = lasts.saturating_add(apart(intended.id));
-        let expires_at = now.ok().and_then(|now| now.checked_add(lasts).ok()).ok_or_else(Fault::internal)?;
+        let expires_at = end(intended.made, self.lasts, intended.id).ok_or_else(Fault::internal)?;
         let trust = NewTrust {
             trustor_user_id: caller.who.user_id.clone(),
             trustee_user_id: trustee,
@@ -122,11 +120,13 @@ impl Trusts {
     }
 }
 
-/// A part of a second, to the microsecond. Keystone refuses a second trust between the same two in the same project that
-/// ends in the same microsecond, also when the first is deleted (`keystone/trust/backends/sql.py`,
-/// `duplicate_trust_constraint`): two requests in one millisecond must not meet there.
-fn apart(grant: Uuid) -> SignedDuration {
-    SignedDuration::from_micros((grant.as_u128() % 1_000_000) as i64)
+/// When a trust ends: so long after it is asked for, and a part of a second, to the microsecond. Keystone refuses a second
+/// trust between the same two in the same project that ends in the same microsecond, also when the first is deleted
+/// (`keystone/trust/backends/sql.py`, `duplicate_trust_constraint`): two requests in one millisecond must not meet there.
+fn end(asked: Millis, lasts: Duration, grant: Uuid) -> Option<Timestamp> {
+    let asked = Timestamp::from_millisecond(i64::try_from(asked.0).ok()?).ok()?;
+    let apart = SignedDuration::from_micros((grant.as_u128() % 1_000_000) as i64);
+    asked.checked_add(SignedDuration::try_from(lasts).ok()?.checked_add(apart)?).ok()
 }
 
 fn refused(error: Error) -> Fault {
@@ -145,4 +145,21 @@ fn refused(error: Error) -> Fault {
 fn away(error: Error) -> Fault {
     tracing::warn!("503: no trust can be made now: {error}");
     Fault::identity_away("The Keystone service is temporarily unavailable.")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn trusts_of_one_millisecond_end_apart_and_within_a_second() {
+        let (asked, lasts) = (Millis(1_700_000_000_000), Duration::from_secs(3600));
+        let ends: Vec<_> = (0..1_000).filter_map(|_| end(asked, lasts, Uuid::new_v4())).collect();
+        let micros: BTreeSet<_> = ends.iter().map(|end| end.as_microsecond()).collect();
+        assert!(micros.len() > 990, "{} of 1000", micros.len());
+        let first = 1_700_003_600_000_000;
+        assert!(micros.first() >= Some(&first) && micros.last() < Some(&(first + 1_000_000)), "{micros:?}");
+    }
 }

@@ -12,7 +12,7 @@
 //!   `members.rs`: where its resources are; `inherit.rs`: one that was abandoned comes back.
 //! - `advance.rs`, `prepare.rs`, `verdict.rs`, `settle.rs`: what follows when a stage, or the whole, has ended.
 //! - `looks.rs`: what the timers' pump asks and changes; `handed.rs`: what this process hands to its own.
-//! - `read.rs`: what callers see. `rebuild.rs`: an empty store again from the vaults' manifests.
+//! - `read.rs`: what callers see; `everywhere.rs`: what is read of all projects at once. `rebuild.rs`: an empty store again from the vaults' manifests.
 //! - `workers.rs`: who is alive. `vault.rs`: which vault it is; `housekeeping.rs`: whose turn it is to prune it.
 
 mod abandon;

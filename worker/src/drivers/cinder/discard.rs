@@ -6,7 +6,6 @@
 //! at the same time one sees the other's.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use stacksnap_common::ids::StepId;
@@ -19,7 +18,7 @@ use super::kept::Kept;
 use crate::driver::{Error, Outcome};
 use crate::drivers::openstack::call::{self, Calls};
 use crate::drivers::openstack::marks;
-use crate::drivers::openstack::wait::Wait;
+use crate::drivers::openstack::wait::{Wait, until_gone};
 
 /// The checkpoint.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -64,17 +63,7 @@ pub(super) async fn discard(
             going.extend(sweep(calls, volume).await?);
         }
     }
-    if going.is_empty() {
-        return Ok(Outcome::Done(()));
-    }
-    let Some((wait, after)) = state.wait.on(&settings.patience, calls.ctx.now) else {
-        let seconds = settings.patience.longest.as_secs();
-        let going = going.join(", ");
-        return Err(Error::permanent(format!("still there after {seconds} s (cinder.longest_wait): {going}")));
-    };
-    let checkpoint = serde_json::to_value(Discarding { wait, ..state });
-    let checkpoint = checkpoint.map_err(|error| Error::permanent(format!("a checkpoint: {error}")))?;
-    Ok(Outcome::Later { after: if after.is_zero() { Duration::from_millis(1) } else { after }, checkpoint })
+    until_gone(&settings.patience, calls.ctx.now, state.wait, &going, |wait| Discarding { wait, ..state })
 }
 
 /// Those of the step's name, and the recorded one; not those that are condemned already.

@@ -160,13 +160,13 @@ impl Driver for Configuration {
                 (id, Map::new(), vec![format!("{why}; Heat brings it back with the template")])
             }
             Err(Missing::Because(why)) => {
-                return Ok(Outcome::Done(Artifact::unprotected(&ctx.resource, ctx.step, ctx.lease.fence(), why)));
+                return Ok(Outcome::Done(ctx.unprotected(why)));
             }
         };
         ctx.go_on()?;
         let kept = Kept { captures: Captures::Configuration.as_str().to_owned(), id, properties };
         let data = serde_json::to_value(&kept).map_err(|error| Error::permanent(error.to_string()))?;
-        let mut artifact = Artifact::unprotected(&ctx.resource, ctx.step, ctx.lease.fence(), "");
+        let mut artifact = ctx.unprotected("");
         (artifact.protected, artifact.why, artifact.inline) = (true, None, true);
         (artifact.consistency, artifact.bytes) = (Consistency::Crash, data.to_string().len() as u64);
         (artifact.warnings, artifact.data) = (warnings, data);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 use stacksnap_common::ids::StepId;
-use stacksnap_common::types::{Artifact, Consistency};
+use stacksnap_common::types::Artifact;
 
 use super::names;
 use super::notes::{MOST, Notes};
@@ -61,21 +61,13 @@ pub(crate) fn of(ctx: &Ctx, properties: &Properties, notes: &Notes, stored: Stor
     warnings.truncate(MOST);
     let data = Data { exclude: properties.patterns.clone(), mounts, unreadable };
     Artifact {
-        resource: ctx.resource.name.clone(),
-        kind: ctx.resource.kind.clone(),
-        step: ctx.step,
-        fence: ctx.lease.fence(),
-        protected: true,
-        why: None,
-        consistency: Consistency::None,
-        cut_at: None,
         entry: Some(stored.entry.to_string()),
         bytes: stored.bytes,
         bytes_added: stored.bytes_added,
         files: stored.files,
         digest: (!stored.digest.is_empty()).then_some(stored.digest),
         warnings,
-        inline: false,
         data: serde_json::to_value(data).unwrap_or_default(),
+        ..ctx.made()
     }
 }

@@ -135,22 +135,11 @@ impl Driver for Image {
         let data =
             serde_json::to_value(&kept).map_err(|error| Error::permanent(format!("the image's facts: {error}")))?;
         Ok(Outcome::Done(Artifact {
-            resource: ctx.resource.name.clone(),
-            kind: ctx.resource.kind.clone(),
-            step: ctx.step,
-            fence: ctx.lease.fence(),
-            protected: true,
-            why: None,
             consistency: Consistency::Application,
-            cut_at: None,
-            entry: None,
-            bytes: 0,
-            bytes_added: 0,
-            files: 0,
             digest: kept.hash,
             warnings: vec![warning],
-            inline: false,
             data,
+            ..ctx.made()
         }))
     }
 

@@ -88,7 +88,7 @@ pub(super) async fn copy(settings: &Settings, calls: &Calls<'_>, cut: Cut) -> Re
     let Cut::Durable(cut) = cut else {
         let share = state::target(calls).await?;
         let why = why_not(calls, &share).unwrap_or_else(|| state::no_snapshots(&share));
-        return Ok(Outcome::Done(Artifact::unprotected(&ctx.resource, ctx.step, ctx.lease.fence(), why)));
+        return Ok(Outcome::Done(ctx.unprotected(why)));
     };
     let unreadable =
         |error: &dyn std::fmt::Display| Error::permanent(format!("what was noted of the cut can't be read: {error}"));

@@ -1,8 +1,6 @@
 //! What a step left is taken away, and waited for until it is gone: its snapshot, or the share that is its copy, with what a
 //! restore from that may have left of snapshots.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use stacksnap_common::ids::StepId;
 use stacksnap_common::types::Artifact;
@@ -16,7 +14,7 @@ use super::things::or_on_its_way;
 use crate::driver::{Error, Outcome};
 use crate::drivers::openstack::call::{self, Calls};
 use crate::drivers::openstack::marks;
-use crate::drivers::openstack::wait::Wait;
+use crate::drivers::openstack::wait::{Wait, until_gone};
 
 /// The checkpoint.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -40,15 +38,7 @@ pub(super) async fn discard(
     for found in shares(calls, made_by, kept.as_ref()).await? {
         going.extend(share(calls, &found).await?);
     }
-    if going.is_empty() {
-        return Ok(Outcome::Done(()));
-    }
-    let Some((wait, after)) = state.wait.on(&settings.patience, calls.ctx.now) else {
-        return Err(settings.patience.is_over(&format!("still there: {}", going.join(", "))));
-    };
-    let checkpoint = serde_json::to_value(Discarding { wait });
-    let checkpoint = checkpoint.map_err(|error| Error::permanent(format!("a checkpoint: {error}")))?;
-    Ok(Outcome::Later { after: after.max(Duration::from_millis(1)), checkpoint })
+    until_gone(&settings.patience, calls.ctx.now, state.wait, &going, |wait| Discarding { wait })
 }
 
 /// Those of the step's name, and the recorded one.

@@ -131,23 +131,12 @@ impl Kept {
             ));
         }
         Ok(Artifact {
-            resource: ctx.resource.name.clone(),
-            kind: ctx.resource.kind.clone(),
-            step: ctx.step,
-            fence: ctx.lease.fence(),
-            protected: true,
-            why: None,
             consistency: Consistency::Crash,
-            cut_at: None,
-            entry: None,
             bytes: self.bytes(),
-            bytes_added: 0,
-            files: 0,
-            digest: None,
             warnings,
-            inline: false,
             data: serde_json::to_value(&self)
                 .map_err(|error| Error::permanent(format!("the share's facts: {error}")))?,
+            ..ctx.made()
         })
     }
 }

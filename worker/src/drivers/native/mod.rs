@@ -85,22 +85,12 @@ impl Driver for Native {
         }
         let state = State::of(current).text()?;
         Ok(Outcome::Done(Artifact {
-            resource: current.name.clone(),
-            kind: current.kind.clone(),
-            step: ctx.step,
-            fence: ctx.lease.fence(),
-            protected: true,
-            why: None,
             consistency: Consistency::Application,
-            cut_at: None,
-            entry: None,
             bytes: state.len() as u64,
-            bytes_added: 0,
-            files: 0,
             digest: Some(state::digest(&state)),
-            warnings: Vec::new(),
             inline: true,
             data: json!({ "state": state }),
+            ..Artifact::made(current, ctx.step, ctx.lease.fence())
         }))
     }
 

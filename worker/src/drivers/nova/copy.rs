@@ -56,7 +56,7 @@ pub(super) async fn copy(settings: &Settings, calls: &Calls<'_>, cut: Cut) -> Re
             )));
         }
         let why = state::boots_from_volume(calls, &server).await?;
-        return Ok(Outcome::Done(Artifact::unprotected(&ctx.resource, ctx.step, ctx.lease.fence(), why)));
+        return Ok(Outcome::Done(ctx.unprotected(why)));
     };
     let from = if ctx.checkpoint.is_null() { &cut } else { &ctx.checkpoint };
     let Imaging { facts, making } = Imaging::deserialize(from)

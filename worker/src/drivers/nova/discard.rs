@@ -1,8 +1,6 @@
 //! The image that a step left is taken away, and waited for until it is gone. Also one that is still on its way: Nova then
 //! stops filling it.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use stacksnap_common::ids::StepId;
 use stacksnap_common::types::Artifact;
@@ -14,7 +12,7 @@ use super::kept::Kept;
 use crate::driver::{Error, Outcome};
 use crate::drivers::openstack::call::{self, Calls};
 use crate::drivers::openstack::marks;
-use crate::drivers::openstack::wait::Wait;
+use crate::drivers::openstack::wait::{Wait, until_gone};
 
 /// The checkpoint.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -35,15 +33,7 @@ pub(super) async fn discard(
     for image in images(calls, made_by, kept.as_ref()).await? {
         going.extend(remove(calls, image).await?);
     }
-    if going.is_empty() {
-        return Ok(Outcome::Done(()));
-    }
-    let Some((wait, after)) = state.wait.on(&settings.patience, calls.ctx.now) else {
-        return Err(settings.patience.is_over(&format!("still there: {}", going.join(", "))));
-    };
-    let checkpoint = serde_json::to_value(Discarding { wait });
-    let checkpoint = checkpoint.map_err(|error| Error::permanent(format!("a checkpoint: {error}")))?;
-    Ok(Outcome::Later { after: after.max(Duration::from_millis(1)), checkpoint })
+    until_gone(&settings.patience, calls.ctx.now, state.wait, &going, |wait| Discarding { wait })
 }
 
 /// Those of the step's name, and the recorded one.

@@ -60,23 +60,12 @@ impl Kept {
         warnings: Vec<String>,
     ) -> Result<Artifact, Error> {
         Ok(Artifact {
-            resource: ctx.resource.name.clone(),
-            kind: ctx.resource.kind.clone(),
-            step: ctx.step,
-            fence: ctx.lease.fence(),
-            protected: true,
-            why: None,
             consistency,
-            cut_at: None,
-            entry: None,
             bytes: self.size,
-            bytes_added: 0,
-            files: 0,
-            digest: None,
             warnings,
-            inline: false,
             data: serde_json::to_value(&self)
                 .map_err(|error| Error::permanent(format!("the server's facts: {error}")))?,
+            ..ctx.made()
         })
     }
 }

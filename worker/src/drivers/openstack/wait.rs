@@ -59,6 +59,23 @@ impl Wait {
     }
 }
 
+/// How a run of a discard ends: nothing is left, or what is `going` is looked at again.
+pub(crate) fn until_gone<C: Serialize>(
+    patience: &Patience,
+    now: Millis,
+    wait: Wait,
+    going: &[String],
+    checkpoint: impl FnOnce(Wait) -> C,
+) -> Result<Outcome<()>, Error> {
+    if going.is_empty() {
+        return Ok(Outcome::Done(()));
+    }
+    match wait.on(patience, now) {
+        Some((wait, after)) => later(after.max(Duration::from_millis(1)), &checkpoint(wait)),
+        None => Err(patience.is_over(&format!("still there: {}", going.join(", ")))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,12 +27,6 @@ pub(super) async fn copy(ctx: &Ctx, dump: Dump) -> Result<Artifact, Error> {
     warnings.truncate(WARNINGS);
     warnings.extend(noted(&facts));
     Ok(Artifact {
-        resource: ctx.resource.name.clone(),
-        kind: ctx.resource.kind.clone(),
-        step: ctx.step,
-        fence: ctx.lease.fence(),
-        protected: true,
-        why: None,
         consistency: Consistency::Application,
         cut_at: Some(cut_at),
         entry: Some(stored.entry.into()),
@@ -41,8 +35,8 @@ pub(super) async fn copy(ctx: &Ctx, dump: Dump) -> Result<Artifact, Error> {
         files: 1,
         digest: Some(stored.digest),
         warnings,
-        inline: false,
         data: serde_json::to_value(&facts).map_err(|error| Error::permanent(error.to_string()))?,
+        ..ctx.made()
     })
 }
 

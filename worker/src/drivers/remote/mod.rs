@@ -131,23 +131,6 @@ impl Driver for Stack {
 impl Kept {
     fn artifact(&self, ctx: &Ctx, consistency: Option<&str>, warnings: Vec<String>) -> Artifact {
         let consistency = consistency.and_then(|word| serde_json::from_value(json!(word)).ok());
-        Artifact {
-            resource: ctx.resource.name.clone(),
-            kind: ctx.resource.kind.clone(),
-            step: ctx.step,
-            fence: ctx.lease.fence(),
-            protected: true,
-            why: None,
-            consistency: consistency.unwrap_or(Consistency::None),
-            cut_at: None,
-            entry: None,
-            bytes: 0,
-            bytes_added: 0,
-            files: 0,
-            digest: None,
-            warnings,
-            inline: false,
-            data: json!(self),
-        }
+        Artifact { consistency: consistency.unwrap_or(Consistency::None), warnings, data: json!(self), ..ctx.made() }
     }
 }

@@ -180,22 +180,15 @@ pub(super) fn artifact(
     warnings.truncate(1000);
     let data = Data { container: container.to_owned() };
     Ok(Artifact {
-        resource: ctx.resource.name.clone(),
-        kind: ctx.resource.kind.clone(),
-        step: ctx.step,
-        fence: ctx.lease.fence(),
-        protected: true,
-        why: None,
         consistency,
-        cut_at: None,
         entry: Some(stored.entry.to_string()),
         bytes: stored.bytes,
         bytes_added: stored.bytes_added,
         files: stored.files,
         digest: (!stored.digest.is_empty()).then_some(stored.digest),
         warnings,
-        inline: false,
         data: serde_json::to_value(data).map_err(|error| Error::permanent(error.to_string()))?,
+        ..ctx.made()
     })
 }
 

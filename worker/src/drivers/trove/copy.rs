@@ -44,7 +44,7 @@ pub(super) async fn copy(settings: &Settings, calls: &Calls<'_>) -> Result<Outco
                 let why =
                     format!("instance {} is a part of cluster {cluster}: Trove makes no backup of one", instance.id);
                 let ctx = calls.ctx;
-                return Ok(Outcome::Done(Artifact::unprotected(&ctx.resource, ctx.step, ctx.lease.fence(), why)));
+                return Ok(Outcome::Done(ctx.unprotected(why)));
             }
             begin(settings, calls, Facts::new(&instance, &calls.ctx.resource)).await?
         }

@@ -26,7 +26,7 @@ use super::kept::Kept;
 use super::marks::Mark;
 use crate::driver::{Error, Outcome, Standing};
 use crate::drivers::openstack::marks;
-use crate::drivers::openstack::wait::{Wait, later};
+use crate::drivers::openstack::wait::{Wait, until_gone};
 
 /// The checkpoint.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -64,13 +64,8 @@ pub(super) async fn discard(
     if going.is_empty() {
         going = run.sweep().await?;
     }
-    if going.is_empty() {
-        return Ok(Outcome::Done(()));
-    }
-    match run.state.wait.on(&settings.patience, calls.ctx.now) {
-        Some((wait, after)) => later(after.max(std::time::Duration::from_millis(1)), &Discarding { wait, ..run.state }),
-        None => Err(settings.patience.is_over(&format!("still there: {}", going.join(", ")))),
-    }
+    let Run { state, .. } = run;
+    until_gone(&settings.patience, calls.ctx.now, state.wait, &going, |wait| Discarding { wait, ..state })
 }
 
 /// One run.

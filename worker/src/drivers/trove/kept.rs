@@ -111,23 +111,12 @@ impl Kept {
             warnings.push(NOT_IN_HEAT.to_owned());
         }
         Ok(Artifact {
-            resource: ctx.resource.name.clone(),
-            kind: ctx.resource.kind.clone(),
-            step: ctx.step,
-            fence: ctx.lease.fence(),
-            protected: true,
-            why: None,
             consistency: Consistency::Application,
-            cut_at: None,
-            entry: None,
             bytes: bytes(self.size),
-            bytes_added: 0,
-            files: 0,
-            digest: None,
             warnings,
-            inline: false,
             data: serde_json::to_value(&self)
                 .map_err(|error| Error::permanent(format!("the instance's facts: {error}")))?,
+            ..ctx.made()
         })
     }
 }
