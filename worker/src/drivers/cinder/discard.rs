@@ -18,7 +18,7 @@ use super::kept::Kept;
 use crate::driver::{Error, Outcome};
 use crate::drivers::openstack::call::{self, Calls};
 use crate::drivers::openstack::marks;
-use crate::drivers::openstack::wait::{Wait, until_gone};
+use crate::drivers::openstack::wait::{Wait, gone_or_later};
 
 /// The checkpoint.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -63,7 +63,7 @@ pub(super) async fn discard(
             going.extend(sweep(calls, volume).await?);
         }
     }
-    until_gone(&settings.patience, calls.ctx.now, state.wait, &going, |wait| Discarding { wait, ..state })
+    gone_or_later(&settings.patience, calls.ctx.now, state.wait, &going, |wait| Discarding { wait, ..state })
 }
 
 /// Those of the step's name, and the recorded one; not those that are condemned already.

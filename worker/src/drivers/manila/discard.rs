@@ -14,7 +14,7 @@ use super::things::or_on_its_way;
 use crate::driver::{Error, Outcome};
 use crate::drivers::openstack::call::{self, Calls};
 use crate::drivers::openstack::marks;
-use crate::drivers::openstack::wait::{Wait, until_gone};
+use crate::drivers::openstack::wait::{Wait, gone_or_later};
 
 /// The checkpoint.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub(super) async fn discard(
     for found in shares(calls, made_by, kept.as_ref()).await? {
         going.extend(share(calls, &found).await?);
     }
-    until_gone(&settings.patience, calls.ctx.now, state.wait, &going, |wait| Discarding { wait })
+    gone_or_later(&settings.patience, calls.ctx.now, state.wait, &going, |wait| Discarding { wait })
 }
 
 /// Those of the step's name, and the recorded one.

@@ -12,7 +12,7 @@ use super::kept::Kept;
 use crate::driver::{Error, Outcome};
 use crate::drivers::openstack::call::{self, Calls};
 use crate::drivers::openstack::marks;
-use crate::drivers::openstack::wait::{Wait, until_gone};
+use crate::drivers::openstack::wait::{Wait, gone_or_later};
 
 /// The checkpoint.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub(super) async fn discard(
     for image in images(calls, made_by, kept.as_ref()).await? {
         going.extend(remove(calls, image).await?);
     }
-    until_gone(&settings.patience, calls.ctx.now, state.wait, &going, |wait| Discarding { wait })
+    gone_or_later(&settings.patience, calls.ctx.now, state.wait, &going, |wait| Discarding { wait })
 }
 
 /// Those of the step's name, and the recorded one.

@@ -60,7 +60,7 @@ impl Wait {
 }
 
 /// How a run of a discard ends: nothing is left, or what is `going` is looked at again.
-pub(crate) fn until_gone<C: Serialize>(
+pub(crate) fn gone_or_later<C: Serialize>(
     patience: &Patience,
     now: Millis,
     wait: Wait,

@@ -26,7 +26,7 @@ use super::kept::Kept;
 use super::marks::Mark;
 use crate::driver::{Error, Outcome, Standing};
 use crate::drivers::openstack::marks;
-use crate::drivers::openstack::wait::{Wait, until_gone};
+use crate::drivers::openstack::wait::{Wait, gone_or_later};
 
 /// The checkpoint.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ pub(super) async fn discard(
         going = run.sweep().await?;
     }
     let Run { state, .. } = run;
-    until_gone(&settings.patience, calls.ctx.now, state.wait, &going, |wait| Discarding { wait, ..state })
+    gone_or_later(&settings.patience, calls.ctx.now, state.wait, &going, |wait| Discarding { wait, ..state })
 }
 
 /// One run.
