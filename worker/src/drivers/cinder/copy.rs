@@ -1,8 +1,9 @@
 //! Cut and copy.
 //!
-//! A cut is a Cinder snapshot, where the mode has one, or where the volume's server was stopped for it. A copy makes the backup, where the mode has one: of that snapshot,
-//! or of the volume as it is; then the snapshot has done its work and goes. What the volume is besides its bytes is noted
-//! when it is first looked at, and goes through the checkpoints into the artifact.
+//! A cut is a Cinder snapshot, where the mode has one, or where the volume's server was stopped for it. A copy makes the
+//! backup, where the mode has one: of that snapshot, or of the volume as it is; then the snapshot has done its work and goes.
+//! What the volume is besides its bytes is noted when it is first looked at, and goes through the checkpoints into the
+//! artifact.
 
 use std::time::Duration;
 
