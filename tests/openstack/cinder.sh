@@ -4,7 +4,7 @@
 # A volume's bytes are in $S/cinder/share/volume-ID, to be written to and read directly; backups are in $S/cinder/backup.
 # SIGSTOP to the session of run/cinder-backup.pid holds a backup in `creating`, SIGCONT lets it go on.
 
-cinder_packages="python3-cinder cinder-common qemu-utils nfs-common sudo"
+cinder_packages="python3-cinder cinder-common python3-zstd qemu-utils nfs-common sudo"
 
 cinder() {
   local share=127.0.0.1:/share mount
@@ -30,9 +30,11 @@ image_conversion_dir = $S/cinder/conversion
 backup_driver = cinder.backup.drivers.posix.PosixBackupDriver
 backup_posix_path = $S/cinder/backup
 backup_workers = 1
-quota_backups = 100
-quota_volumes = 100
-quota_snapshots = 100
+backup_compression_algorithm = zstd
+backup_file_size = 67108864
+quota_backups = 1000
+quota_volumes = 1000
+quota_snapshots = 1000
 quota_gigabytes = 10000
 quota_backup_gigabytes = 10000
 [nfs]

@@ -2,6 +2,8 @@
 
 mod attached;
 mod contract;
+mod disk;
 mod faults;
 mod lab;
+mod real;
 mod volumes;
