@@ -33,21 +33,24 @@ impl Disk {
         self.share.join(&self.name)
     }
 
-    /// The qcow2 file that is on top, if there is one.
-    fn top(&self) -> Option<PathBuf> {
-        let info = fs::read(self.share.join(format!("{}.info", self.name))).ok()?;
+    /// The file that is on top, and whether that is qcow2: Cinder writes raw bytes over one into which it restores a backup.
+    fn top(&self) -> (PathBuf, bool) {
+        let info = fs::read(self.share.join(format!("{}.info", self.name))).unwrap_or_else(|_| b"{}".to_vec());
         let info: Value = serde_json::from_slice(&info).unwrap();
-        let active = info["active"].as_str().filter(|active| *active != self.name)?;
-        Some(self.share.join(active))
+        let top = self.share.join(info["active"].as_str().unwrap_or(&self.name));
+        let mut magic = [0; 4];
+        File::open(&top).unwrap().read_exact(&mut magic).unwrap();
+        (top, magic == *b"QFI\xfb")
     }
 
     /// `text` over and over, at each place.
     pub(super) async fn write(&self, text: &str) {
         let content: Vec<u8> = text.bytes().cycle().take(LENGTH).collect();
-        let Some(top) = self.top() else {
-            let file = File::options().write(true).open(self.base()).unwrap();
+        let (top, is_qcow2) = self.top();
+        if !is_qcow2 {
+            let file = File::options().write(true).open(top).unwrap();
             return PLACES.iter().for_each(|place| file.write_all_at(&content, *place).unwrap());
-        };
+        }
         let mut source = tempfile::NamedTempFile::new().unwrap();
         source.write_all(&content).unwrap();
         for place in PLACES {
@@ -58,7 +61,10 @@ impl Disk {
 
     /// A line of each piece in which there is anything.
     pub(super) async fn content(&self) -> String {
-        let Some(top) = self.top() else { return pieces(self.base()).await };
+        let (top, is_qcow2) = self.top();
+        if !is_qcow2 {
+            return pieces(top).await;
+        }
         let flat = tempfile::NamedTempFile::new().unwrap();
         tool("qemu-img", &["convert", "-O", "raw"], &top, Some(flat.path())).await;
         pieces(flat.path().to_owned()).await

@@ -87,11 +87,17 @@ impl Subject for InCinder {
 
     async fn is_under_way(&self) -> bool {
         let going = |status: &str| matches!(status, "creating" | "restoring" | "restoring-backup" | "reverting");
-        let backups = self.cinder.backups_of(&self.volume).await.unwrap();
-        let snapshots = self.cinder.snapshots_of(&self.volume).await.unwrap();
-        backups.iter().any(|backup| going(&backup.status))
-            || (self.settings.mode == VolumeMode::Snapshot && snapshots.iter().any(|it| going(&it.status)))
-            || going(&self.cinder.volume(&self.volume).await.unwrap().status)
+        let made = match self.settings.mode {
+            VolumeMode::Snapshot => {
+                let all = self.cinder.snapshots_of(&self.volume).await.unwrap();
+                all.iter().any(|snapshot| going(&snapshot.status))
+            }
+            _ => {
+                let all = self.cinder.backups_of(&self.volume).await.unwrap();
+                all.iter().any(|backup| going(&backup.status))
+            }
+        };
+        made || going(&self.cinder.volume(&self.volume).await.unwrap().status)
     }
 
     fn reads_back(&self) -> bool {
