@@ -1,7 +1,7 @@
 //! Cinder: volumes with bytes, snapshots and backups that really copy them, and the states in between.
 //!
 //! - `state.rs`: what there is, and how it moves from one state to the next with time.
-//! - `routes.rs`: who asks for what; `volumes.rs`, `snapshots.rs`, `backups.rs`: what Cinder does about it.
+//! - `routes.rs`: who asks for what; `volumes.rs`, `snapshots.rs`, `groups.rs`, `backups.rs`: what Cinder does about it.
 //! - `inside.rs`: what other services do with volumes. `faults.rs`: what it does wrong on demand.
 //!
 //! A volume's content is a handful of bytes in place of gigabytes. Whatever takes time takes what [`Cinder::delays`] says;
@@ -10,6 +10,7 @@
 
 mod backups;
 mod faults;
+mod groups;
 mod inside;
 mod routes;
 mod snapshots;
@@ -22,7 +23,7 @@ use reqwest::Url;
 
 pub use faults::Ends;
 pub(super) use inside::Volumes;
-pub use state::{Backup, Delays, Quota, Snapshot, Volume};
+pub use state::{Backup, Delays, GroupSnapshot, Quota, Snapshot, Volume};
 
 pub use super::wire::{Asked, Fault};
 
@@ -161,6 +162,16 @@ impl Cinder {
     /// All snapshots, the oldest first.
     pub fn snapshots(&self) -> Vec<state::Snapshot> {
         self.state().snapshots.values().cloned().collect()
+    }
+
+    /// A group of these volumes; its id.
+    pub fn group(&self, project: &str, volumes: &[&str]) -> String {
+        self.state().put_group(project, volumes)
+    }
+
+    /// All snapshots of groups, the oldest first.
+    pub fn group_snapshots(&self) -> Vec<state::GroupSnapshot> {
+        self.state().group_snapshots.values().cloned().collect()
     }
 
     /// All backups, the oldest first.

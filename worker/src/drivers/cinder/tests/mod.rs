@@ -3,5 +3,6 @@
 mod attached;
 mod contract;
 mod faults;
+mod groups;
 mod lab;
 mod volumes;
