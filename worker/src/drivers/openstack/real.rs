@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use stacksnap_common::ids::ProjectId;
-use stacksnap_openstack::{Method, Session};
+use stacksnap_openstack::{Method, Session, cinder, nova};
 
 use super::Patience;
 use super::lab::{Given, login};
@@ -46,15 +46,29 @@ impl Real {
         self.state.join(path)
     }
 
-    /// What only an administrator may. `version`: of an API that has them, as a header has it.
-    pub(crate) async fn as_admin(&self, service: &str, version: Option<(&str, &str)>, path: &[&str], body: &Value) {
-        let admin = session("admin");
-        let mut request = admin.request(Method::POST, service, path).await.unwrap();
-        if let Some((service, version)) = version {
-            request = request.microversion(service, version).unwrap();
-        }
-        admin.send(request.json(body).unwrap()).await.unwrap();
+    /// What no client of ours asks for. `path` is in the service's own words, its version too.
+    pub(crate) async fn ask(&self, method: Method, (service, path): (&str, &[&str]), body: Option<&Value>) -> Value {
+        send(&self.session, method, (service, path), body).await
     }
+
+    /// What only an administrator may.
+    pub(crate) async fn as_admin(&self, (service, path): (&str, &[&str]), body: Option<&Value>) {
+        send(&session("admin"), Method::POST, (service, path), body).await;
+    }
+}
+
+/// The answer's body, or nothing.
+async fn send(who: &Session, method: Method, (service, path): (&str, &[&str]), body: Option<&Value>) -> Value {
+    let mut request = who.request(method, service, path).await.unwrap();
+    request = match service {
+        "block-storage" => request.microversion("volume", cinder::VERSION).unwrap(),
+        "compute" => request.microversion("compute", nova::VERSION).unwrap(),
+        _ => request,
+    };
+    if let Some(body) = body {
+        request = request.json(body).unwrap();
+    }
+    who.send(request).await.unwrap().json().unwrap_or_default()
 }
 
 /// Of a user in the project of the same name.

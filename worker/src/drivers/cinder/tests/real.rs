@@ -8,7 +8,7 @@ use serde_json::json;
 use stacksnap_common::ids::{ProjectId, StepId};
 use stacksnap_common::types::{Artifact, Resource, VolumeMode};
 use stacksnap_openstack::Cinder;
-use stacksnap_openstack::cinder::{NewVolume, VERSION};
+use stacksnap_openstack::cinder::NewVolume;
 
 use super::disk::Disk;
 use crate::driver::{CloudSource, Driver, VaultSource};
@@ -148,15 +148,15 @@ impl Subject for InCinder {
     async fn damage(&self, artifact: &Artifact) {
         let named = |what: &str| artifact.data[what].as_str().map(str::to_owned);
         let body = json!({"os-reset_status": {"status": "error"}});
-        let (version, wait) = (Some(("volume", VERSION)), Wait::until("the copy is in `error`"));
+        let wait = Wait::until("the copy is in `error`");
         if let Some(backup) = named("backup") {
-            self.cloud.as_admin("block-storage", version, &["backups", &backup, "action"], &body).await;
+            self.cloud.as_admin(("block-storage", &["backups", &backup, "action"]), Some(&body)).await;
             while self.cinder.backup(&backup).await.unwrap().status != "error" {
                 wait.pause().await;
             }
         } else {
             let snapshot = named("snapshot").unwrap();
-            self.cloud.as_admin("block-storage", version, &["snapshots", &snapshot, "action"], &body).await;
+            self.cloud.as_admin(("block-storage", &["snapshots", &snapshot, "action"]), Some(&body)).await;
         }
     }
 
