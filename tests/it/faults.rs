@@ -16,7 +16,7 @@ fn of_directory(tree: &Path) -> String {
 }
 
 /// A service with the stack `web`, of a tree of some megabytes that don't compress.
-fn with_tree(user: Option<u32>) -> (Serve, PathBuf) {
+pub fn with_tree(user: Option<u32>) -> (Serve, PathBuf) {
     let serve = Serve::start_with("", user);
     let tree = serve.root().join("tree");
     super::workers::large(&tree, 12);
@@ -25,7 +25,7 @@ fn with_tree(user: Option<u32>) -> (Serve, PathBuf) {
 }
 
 /// The last line of a command that failed, which says why.
-fn says(ran: Ran, words: &[&str]) {
+pub fn says(ran: Ran, words: &[&str]) {
     let ran = ran.exits(1);
     let line = ran.stderr.lines().last().unwrap_or_default();
     assert!(line.starts_with("stacksnap: "), "{ran:?}");
@@ -34,11 +34,11 @@ fn says(ran: Ran, words: &[&str]) {
     }
 }
 
-fn snapshot(serve: &Serve, name: &str) -> Ran {
+pub fn snapshot(serve: &Serve, name: &str) -> Ran {
     serve.client(&["snapshot", "create", "web", "--name", name, "--wait"])
 }
 
-fn restore(serve: &Serve, name: &str) -> Ran {
+pub fn restore(serve: &Serve, name: &str) -> Ran {
     serve.client(&["snapshot", "restore", "web", name, "--wait"])
 }
 
@@ -193,13 +193,13 @@ fn a_database_that_is_missing_and_a_login_that_is_wrong_are_said() {
     assert_eq!(listed["snapshots"][0]["status"], "FAILED", "{listed}");
 }
 
-fn packs(data: &Path) -> Vec<PathBuf> {
+pub fn packs(data: &Path) -> Vec<PathBuf> {
     let inside = |dir: &Path| fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     inside(data).iter().filter(|dir| dir.is_dir()).flat_map(|dir| inside(dir)).collect()
 }
 
 /// The vault's files are read-only.
-fn replace(file: &Path, bytes: &[u8]) {
+pub fn replace(file: &Path, bytes: &[u8]) {
     fs::remove_file(file).unwrap();
     fs::write(file, bytes).unwrap();
 }

@@ -6,6 +6,7 @@ mod cinder;
 mod client;
 mod config;
 mod conformance;
+mod damage;
 mod faults;
 mod flow;
 mod heat;

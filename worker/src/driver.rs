@@ -121,11 +121,28 @@ pub trait CloudSource: Send + Sync {
     async fn session(&self) -> Result<Session, Error>;
 }
 
-/// For a type whose things are built on each other, in a service that keeps no note of which are still wanted.
+/// For a type whose things are built on each other, in a service that keeps no note of which are still wanted, and for one
+/// of which several resources are worked on at once.
 #[async_trait]
 pub trait Records: Send + Sync {
+    /// What the step's stage works on, the step's own resource among them, in the order of the steps.
+    async fn beside(&self, project: &ProjectId, step: StepId) -> Result<Vec<Beside>, Error>;
+
+    /// Whether a step has come to its end, well or not.
+    async fn has_ended(&self, project: &ProjectId, step: StepId) -> Result<bool, Error>;
+
     /// Of what `step` made for a snapshot of the project.
     async fn standing(&self, project: &ProjectId, snapshot: SnapshotId, step: StepId) -> Result<Standing, Error>;
+}
+
+/// A resource that is worked on in the same stage.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    pub step: StepId,
+    /// As the stack has it now.
+    pub resource: Resource,
+    /// See [`Ctx::leaves`].
+    pub leaves: bool,
 }
 
 /// Whether a thing that is there is still wanted.

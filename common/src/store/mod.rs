@@ -7,7 +7,7 @@
 //! - `keys.rs`: where each record is.
 //! - `begin.rs`: a request becomes records: snapshot, operation, items, timers, in one commit.
 //! - `stacks.rs`, `update.rs`, `actions.rs`, `abandon.rs`, `snapshots.rs`, `cancel.rs`: the requests.
-//! - `claim.rs`, `finish.rs`: a worker takes a step, keeps it, ends it.
+//! - `claim.rs`, `finish.rs`: a worker takes a step, keeps it, ends it; `beside.rs`: what the others of its stage are.
 //! - `planning.rs`: which steps an operation has; `shadow.rs`: stacks of a real Heat: shadows, holds, grants;
 //!   `members.rs`: where its resources are; `inherit.rs`: one that was abandoned comes back.
 //! - `advance.rs`, `prepare.rs`, `verdict.rs`, `settle.rs`: what follows when a stage, or the whole, has ended.
@@ -20,6 +20,7 @@ pub mod actions;
 pub mod advance;
 pub mod backend;
 pub mod begin;
+mod beside;
 mod cancel;
 pub mod claim;
 #[cfg(feature = "contract")]

@@ -2,6 +2,7 @@
 //!
 //! - [`volume`]: what is protected, and what can be made and changed of it.
 //! - [`snapshot`]: a point in time on the volume's own backend.
+//! - [`group`]: volumes whose snapshots are taken at once.
 //! - [`backup`]: a copy of the bytes somewhere else, whole or incremental.
 //!
 //! One version of the API is asked for everywhere, [`VERSION`]: the first with metadata of backups (Pike, 2017). Sizes
@@ -9,6 +10,7 @@
 //! `POST` is sent once: what became of one that got no answer is for the caller to look for, by name.
 
 pub mod backup;
+pub mod group;
 pub mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -21,6 +23,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub use backup::{Backup, NewBackup};
+pub use group::{Group, GroupSnapshot, NewGroupSnapshot};
 pub use snapshot::{NewSnapshot, Snapshot};
 pub use volume::{Attachment, NewVolume, Volume};
 
@@ -95,7 +98,7 @@ impl Cinder {
             let Some(Value::Array(entries)) = page.remove(what) else {
                 return Err(reply.garbled(&format!("there is no list {what:?}")));
             };
-            let more = page.get(&format!("{what}_links")).is_some_and(|links| {
+            let more = page.get(links_of(what)).is_some_and(|links| {
                 links.as_array().is_some_and(|links| links.iter().any(|link| link["rel"] == "next"))
             });
             let last = entries.last().and_then(|entry| entry["id"].as_str().map(str::to_owned));
@@ -107,6 +110,16 @@ impl Cinder {
                 _ => return Ok(all),
             }
         }
+    }
+}
+
+/// Under which name a page of a list says that there is another one (`cinder/api/v3/views`).
+fn links_of(what: &str) -> &'static str {
+    match what {
+        "volumes" => "volumes_links",
+        "snapshots" => "snapshots_links",
+        "group_snapshots" => "group_snapshot_links",
+        _ => "backups_links",
     }
 }
 

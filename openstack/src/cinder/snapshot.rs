@@ -1,5 +1,6 @@
 //! Snapshots of volumes.
 
+use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -21,6 +22,9 @@ pub struct Snapshot {
     pub created_at: String,
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
+    /// The group's snapshot that it is a part of, with which it goes.
+    #[serde(default)]
+    pub group_snapshot_id: Option<String>,
     /// Whose it is; shown to those who may know.
     #[serde(default, rename = "os-extended-snapshot-attributes:project_id")]
     pub project: Option<String>,
@@ -64,6 +68,17 @@ impl Cinder {
         self.post(&["snapshots"], &json!({ "snapshot": new }), "snapshot").await
     }
 
+    pub async fn rename_snapshot(&self, id: &str, name: &str, description: &str) -> Result<(), Error> {
+        let body = json!({"snapshot": {"name": name, "description": description}});
+        self.act(Method::PUT, &["snapshots", id], &body).await
+    }
+
+    /// `metadata`: all of it.
+    pub async fn mark_snapshot(&self, id: &str, metadata: &Metadata) -> Result<(), Error> {
+        self.act(Method::PUT, &["snapshots", id, "metadata"], &json!({ "metadata": metadata })).await
+    }
+
+    /// One that is a part of a group's snapshot Cinder refuses (400).
     pub async fn delete_snapshot(&self, id: &str) -> Result<(), Error> {
         self.delete(&["snapshots", id]).await
     }

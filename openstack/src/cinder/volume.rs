@@ -34,6 +34,9 @@ pub struct Volume {
     pub metadata: Metadata,
     #[serde(default)]
     pub attachments: Vec<Attachment>,
+    /// The group that it is in.
+    #[serde(default)]
+    pub group_id: Option<String>,
     /// When it was made.
     #[serde(default, deserialize_with = "or_default")]
     pub created_at: String,

@@ -9,7 +9,7 @@ use stacksnap_common::record::{Snapshot, Status};
 use stacksnap_common::store::{self, Store};
 
 use super::Error;
-use crate::driver::{self, Records, Standing};
+use crate::driver::{self, Beside, Records, Standing};
 
 /// What the mark says, as far as records are found by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,14 +118,30 @@ pub(crate) struct OfStore(pub(crate) Store);
 
 #[async_trait]
 impl Records for OfStore {
+    async fn beside(&self, project: &ProjectId, step: StepId) -> Result<Vec<Beside>, driver::Error> {
+        let found = self.0.beside(project, step).await.map_err(later)?;
+        Ok(found
+            .into_iter()
+            .filter_map(|(step, item)| Some(Beside { step, leaves: item.leaves, resource: item.resource? }))
+            .collect())
+    }
+
+    async fn has_ended(&self, project: &ProjectId, step: StepId) -> Result<bool, driver::Error> {
+        self.0.has_ended(project, step).await.map_err(later)
+    }
+
     async fn standing(
         &self,
         project: &ProjectId,
         snapshot: SnapshotId,
         step: StepId,
     ) -> Result<Standing, driver::Error> {
-        self.look(project, snapshot, step).await.map_err(|error| driver::Error::transient(error.to_string()))
+        self.look(project, snapshot, step).await.map_err(later)
     }
+}
+
+fn later(error: impl ToString) -> driver::Error {
+    driver::Error::transient(error.to_string())
 }
 
 impl OfStore {

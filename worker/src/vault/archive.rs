@@ -33,13 +33,30 @@ use super::{EntryId, Error, Label, Stored, Work};
 
 const WINDOW: usize = 4096;
 const WARNINGS: usize = 1000;
+/// How often a tree is walked, at most.
+const WALKS: usize = 3;
 
+/// A tree can be walked again: what was found damaged meanwhile, by its own comparing with the entry before among others, is
+/// then not built on.
 pub(super) fn put_tree(
     project: &Arc<Project>,
     label: &Label,
     source: &dyn TreeSource,
     work: Work,
 ) -> Result<Stored, Error> {
+    for _ in 1..WALKS {
+        match put_once(project, label, source, work.clone()) {
+            Err(Error::Undermined(what)) => {
+                tracing::warn!(project = %project.id, %what, "damaged: a tree that may have built on it is walked again");
+                project.look_at_trees(&*project.index()?, &work)?;
+            }
+            ended => return ended,
+        }
+    }
+    put_once(project, label, source, work)
+}
+
+fn put_once(project: &Arc<Project>, label: &Label, source: &dyn TreeSource, work: Work) -> Result<Stored, Error> {
     if let Some((bytes, files)) = source.size() {
         work.progress.expect(bytes, files);
     }
@@ -68,6 +85,7 @@ pub(super) fn put_tree(
         warnings: sums.warnings,
     };
     project.extend_index(files);
+    project.still_sound(&index)?;
     commit(project, label, Content::Tree, &format!("/{TOP}"), parent, &tree, stored, &watch.work)
 }
 

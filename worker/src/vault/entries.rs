@@ -15,7 +15,7 @@ use super::{EntryId, Error, Label, Vault};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub id: EntryId,
-    /// `None` for a restic snapshot that stacksnap did not make.
+    /// `None` for a restic snapshot that stacksnap did not make, and for one that can't be read.
     pub label: Option<Label>,
     pub content: Option<Content>,
     /// When it was stored, by the worker's clock.
@@ -66,7 +66,7 @@ pub(super) fn forget(project: &Project, entry: &EntryId) -> Result<(), Error> {
 
 /// A restic snapshot never changes, so what was read of it once is kept; only new ones are read.
 pub(super) fn list(project: &Project) -> Result<Vec<Entry>, Error> {
-    let mut entries = Vec::new();
+    let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
     let known = project.known_entries();
     for id in project.storage.list(FileType::Snapshot)? {
         let id = EntryId::of(id.into());
@@ -83,10 +83,16 @@ pub(super) fn list(project: &Project) -> Result<Vec<Entry>, Error> {
             }
             // Forgotten since it was listed.
             Err(Error::NotFound(_)) => {}
+            // It must not take all others with it. Whose it is can't be told; who has its id is told that it is damaged.
+            Err(error @ Error::Damaged(_)) => {
+                tracing::error!(project = %project.id, %error, "an entry of the vault is damaged");
+                unreadable.push(Entry { id, label: None, content: None, stored_at: Millis(0), bytes: 0 });
+            }
             Err(error) => return Err(error),
         }
     }
     project.know_entries(&entries);
+    entries.extend(unreadable);
     Ok(entries)
 }
 

@@ -29,6 +29,9 @@ pub enum Error {
     /// Another worker was quicker to make the same. Worth trying again: what it made is taken then.
     #[error("another worker has just made {0}")]
     Raced(String),
+    /// What a put may have built on was found damaged meanwhile. Worth trying again: then it is not built on.
+    #[error("the vault is damaged: {0} was found damaged while this was stored; it is stored again without it")]
+    Undermined(String),
     #[error("not in the vault: {0}")]
     NotFound(String),
     /// The settings can't be used as they are.
@@ -52,7 +55,7 @@ pub enum Error {
 impl Error {
     /// Whether the same call may succeed later without anybody's doing.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Raced(_))
+        matches!(self, Self::Unavailable(_) | Self::Raced(_) | Self::Undermined(_))
     }
 
     pub(super) fn source(error: &io::Error) -> Self {

@@ -30,14 +30,10 @@ pub(super) fn blob(
     id: &BlobHash,
 ) -> Result<Vec<u8>, Error> {
     let place = place(index, kind, id)?;
-    let sealed = project.storage.read_partial(
-        FileType::Pack,
-        &place.pack,
-        kind == BlobType::Tree,
-        place.offset,
-        place.length,
-    )?;
-    opener.open(&sealed, place.raw_length, id)
+    let tree = kind == BlobType::Tree;
+    let sealed = project.storage.read_partial(FileType::Pack, &place.pack, tree, place.offset, place.length);
+    let plain = sealed.map_err(Error::from).and_then(|sealed| opener.open(&sealed, place.raw_length, id));
+    project.judged(index, &place.pack, plain)
 }
 
 fn place(index: &Index, kind: BlobType, id: &BlobHash) -> Result<Place, Error> {
@@ -232,8 +228,9 @@ pub(super) fn read_sealed<'a>(
                 near
             })
             .count();
-        let bytes =
-            project.storage.read_partial(FileType::Pack, &first.pack, false, first.offset, end - first.offset)?;
+        let length = end - first.offset;
+        let bytes = project.storage.read_partial(FileType::Pack, &first.pack, false, first.offset, length);
+        let bytes = project.judged(index, &first.pack, bytes.map_err(Error::from))?;
         for (id, place) in &rest[..together] {
             let start = (place.offset - first.offset) as usize;
             sealed.insert(*id, (bytes.slice(start..start + place.length as usize), *place));
@@ -267,7 +264,10 @@ impl Read for Blobwise<'_> {
             }
             let id = &ready.content[ready.at];
             let plain = match ready.sealed.get(id) {
-                Some((sealed, place)) => ready.opener.open(sealed, place.raw_length, id)?,
+                Some((sealed, place)) => {
+                    let plain = ready.opener.open(sealed, place.raw_length, id);
+                    ready.tree.project.judged(&ready.tree.index, &place.pack, plain)?
+                }
                 None => blob(&ready.tree.project, &ready.tree.index, ready.opener, BlobType::Data, id)?,
             };
             ready.at += 1;

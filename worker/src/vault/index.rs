@@ -39,29 +39,47 @@ struct Row {
     raw_length: u32,
 }
 
+/// Blobs, by kind; sorted by id.
+#[derive(Debug, Clone, Default)]
+struct Rows {
+    data: Vec<Row>,
+    trees: Vec<Row>,
+}
+
 #[derive(Debug, Clone, Default)]
 pub(super) struct Index {
     /// The index files that it was read from.
     files: BTreeSet<Id>,
     packs: Vec<Id>,
-    /// Sorted by id.
-    data: Vec<Row>,
-    trees: Vec<Row>,
-    /// In packs that a prune has marked for deletion. Kind by kind, as above.
-    marked_data: Vec<Row>,
-    marked_trees: Vec<Row>,
+    /// What is on record as damaged ([`super::damage`]).
+    damaged: BTreeSet<Id>,
+    sound: Rows,
+    /// In packs that a prune has marked for deletion.
+    marked: Rows,
+    /// In packs that are damaged, marked or not.
+    unsound: Rows,
 }
 
 impl Index {
+    /// One of no files yet, to which no blob of these packs is sound.
+    pub(super) fn beside(damaged: BTreeSet<Id>) -> Self {
+        Self { damaged, ..Self::default() }
+    }
+
     pub(super) fn files(&self) -> &BTreeSet<Id> {
         &self.files
     }
 
+    pub(super) fn damaged(&self) -> &BTreeSet<Id> {
+        &self.damaged
+    }
+
     /// What it takes in memory.
     pub(super) fn bytes(&self) -> u64 {
-        let rows = [&self.data, &self.trees, &self.marked_data, &self.marked_trees].map(Vec::capacity);
+        let rows = [&self.sound, &self.marked, &self.unsound].map(|rows| rows.data.capacity() + rows.trees.capacity());
         let rows = rows.iter().sum::<usize>() * size_of::<Row>();
-        (rows + (self.packs.capacity() + 2 * self.files.len()) * size_of::<Id>() + size_of::<Self>()) as u64
+        let ids = self.packs.capacity() + 2 * (self.files.len() + self.damaged.len());
+        (rows + ids * size_of::<Id>() + size_of::<Self>()) as u64
     }
 
     /// This index and what these files have beside it.
@@ -76,18 +94,26 @@ impl Index {
                 index.add(pack, true);
             }
         }
-        for rows in [&mut index.data, &mut index.trees, &mut index.marked_data, &mut index.marked_trees] {
-            rows.sort_unstable();
-            // Two writers may have stored the same blob; either will do.
-            rows.dedup_by_key(|row| row.id);
-            rows.shrink_to_fit();
+        for rows in [&mut index.sound, &mut index.marked, &mut index.unsound] {
+            for rows in [&mut rows.data, &mut rows.trees] {
+                rows.sort_unstable();
+                // Two writers may have stored the same blob; either will do.
+                rows.dedup_by_key(|row| row.id);
+                rows.shrink_to_fit();
+            }
         }
         index
     }
 
     fn add(&mut self, pack: &IndexPack, marked: bool) {
         let Ok(number) = u32::try_from(self.packs.len()) else { return };
-        self.packs.push(pack.id.into_inner());
+        let id = pack.id.into_inner();
+        self.packs.push(id);
+        let rows = match (self.damaged.contains(&id), marked) {
+            (true, _) => &mut self.unsound,
+            (false, true) => &mut self.marked,
+            (false, false) => &mut self.sound,
+        };
         for blob in &pack.blobs {
             let row = Row {
                 id: hash_of(&blob.id.into_inner()),
@@ -96,32 +122,40 @@ impl Index {
                 length: blob.location.length,
                 raw_length: blob.location.uncompressed_length.map_or(0, Into::into),
             };
-            match (blob.tpe, marked) {
-                (BlobType::Data, false) => self.data.push(row),
-                (BlobType::Tree, false) => self.trees.push(row),
-                (BlobType::Data, true) => self.marked_data.push(row),
-                (BlobType::Tree, true) => self.marked_trees.push(row),
+            match blob.tpe {
+                BlobType::Data => rows.data.push(row),
+                BlobType::Tree => rows.trees.push(row),
             }
         }
     }
 
-    /// A blob that may be built on: none in a pack that is marked for deletion.
+    /// A blob that may be built on: none in a pack that is marked for deletion, or damaged.
     pub(super) fn find(&self, kind: BlobType, id: &BlobHash) -> Option<Place> {
-        match kind {
-            BlobType::Data => self.search(&self.data, id),
-            BlobType::Tree => self.search(&self.trees, id),
-        }
+        self.search(&self.sound, kind, id)
     }
 
-    /// A blob to be read, wherever it is.
+    /// A blob to be read from where it is as it was stored, as far as is known.
+    pub(super) fn sound(&self, kind: BlobType, id: &BlobHash) -> Option<Place> {
+        self.find(kind, id).or_else(|| self.search(&self.marked, kind, id))
+    }
+
+    /// A blob to be read, wherever it is. One in a damaged pack may be whole even so.
     pub(super) fn locate(&self, kind: BlobType, id: &BlobHash) -> Option<Place> {
-        self.find(kind, id).or_else(|| match kind {
-            BlobType::Data => self.search(&self.marked_data, id),
-            BlobType::Tree => self.search(&self.marked_trees, id),
-        })
+        self.sound(kind, id).or_else(|| self.search(&self.unsound, kind, id))
     }
 
-    fn search(&self, rows: &[Row], id: &BlobHash) -> Option<Place> {
+    /// The packs that hold trees, and are not damaged as far as is known.
+    pub(super) fn tree_packs(&self) -> BTreeSet<Id> {
+        let rows = self.sound.trees.iter().chain(&self.marked.trees);
+        let numbers: BTreeSet<u32> = rows.map(|row| row.pack).collect();
+        numbers.into_iter().filter_map(|number| self.packs.get(number as usize).copied()).collect()
+    }
+
+    fn search(&self, rows: &Rows, kind: BlobType, id: &BlobHash) -> Option<Place> {
+        let rows = match kind {
+            BlobType::Data => &rows.data,
+            BlobType::Tree => &rows.trees,
+        };
         let row = rows[rows.binary_search_by(|row| row.id.cmp(id)).ok()?];
         let pack = *self.packs.get(row.pack as usize)?;
         Some(Place { pack, offset: row.offset, length: row.length, raw_length: row.raw_length })
@@ -165,6 +199,29 @@ mod tests {
         assert_eq!(index.locate(BlobType::Tree, &[0xaa; 32]), None);
         // The same file again changes nothing but the list.
         let again = index.with([(Id::random(), file(&json))]);
-        assert_eq!((again.data.len(), again.trees.len(), again.files.len()), (1, 1, 2));
+        assert_eq!((again.sound.data.len(), again.sound.trees.len(), again.files.len()), (1, 1, 2));
+    }
+    #[test]
+    fn a_damaged_pack_is_not_built_on_and_read_only_where_nothing_else_is() {
+        let (one, bad, good) = ("11".repeat(32), "bb".repeat(32), "cc".repeat(32));
+        let blob = |offset| format!(r#"[{{"id":"{one}","type":"data","offset":{offset},"length":40}}]"#);
+        let of_bad = format!(r#"{{"id":"{bad}","blobs":{}}}"#, blob(7));
+        for json in [format!(r#"{{"packs":[{of_bad}]}}"#), format!(r#"{{"packs":[],"packs_to_delete":[{of_bad}]}}"#)] {
+            let damaged = BTreeSet::from([bad.parse().unwrap()]);
+            let index = Index::beside(damaged).with([(Id::random(), file(&json))]);
+            assert_eq!(
+                (index.find(BlobType::Data, &[0x11; 32]), index.sound(BlobType::Data, &[0x11; 32])),
+                (None, None)
+            );
+            assert_eq!(index.locate(BlobType::Data, &[0x11; 32]).unwrap().offset, 7);
+            // Stored anew, and then given up by everybody: still the better place.
+            for (kind, built_on) in [("packs", true), ("packs_to_delete", false)] {
+                let packs = if built_on { "" } else { r#""packs":[],"# };
+                let json = format!(r#"{{{packs}"{kind}":[{{"id":"{good}","blobs":{}}}]}}"#, blob(1));
+                let index = index.with([(Id::random(), file(&json))]);
+                assert_eq!(index.locate(BlobType::Data, &[0x11; 32]).unwrap().offset, 1);
+                assert_eq!(index.find(BlobType::Data, &[0x11; 32]).is_some(), built_on);
+            }
+        }
     }
 }

@@ -19,8 +19,10 @@
 //! Only this directory names rustic.
 
 mod archive;
+mod aside;
 mod blob;
 mod chunk;
+mod damage;
 mod entries;
 mod error;
 mod fetch;
@@ -34,6 +36,7 @@ mod node;
 mod open;
 mod pack;
 mod parent;
+mod problems;
 mod prune;
 mod put;
 mod same;

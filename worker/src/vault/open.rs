@@ -2,9 +2,9 @@
 //!
 //! A [`Project`] is small: the storage and the repository's key. What is large is its index. It is read when it is
 //! needed, kept in [`Indexes`] up to a number of bytes over all projects, and brought up to date at the start of every
-//! call by the list of index files: any worker may have written some, and a prune replaces them.
+//! call by the lists of index files and of what is damaged: any worker may have written some, and a prune replaces them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -35,6 +35,8 @@ pub(super) struct Project {
     level: i32,
     /// So that only one call reads the index at a time.
     reading: Mutex<()>,
+    /// Packs that [`super::damage`] has looked at since a call began.
+    pub(super) looked_at: Mutex<HashSet<Id>>,
     /// The entries that were listed last.
     entries: Mutex<Arc<HashMap<EntryId, Entry>>>,
 }
@@ -121,6 +123,7 @@ impl Project {
             level,
             storage,
             reading: Mutex::default(),
+            looked_at: Mutex::default(),
             entries: Mutex::default(),
         })
     }
@@ -154,12 +157,15 @@ impl Project {
     /// The index, with everything written until now.
     pub(super) fn index(&self) -> Result<Arc<Index>, Error> {
         let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        self.looked_at.lock().unwrap_or_else(PoisonError::into_inner).clear();
         // A prune may replace a file between the listing and the reading: then once more.
         let mut tries = 0;
         loop {
+            let damaged = self.storage.damaged()?;
             let listed: BTreeSet<Id> = self.storage.list(FileType::Index)?.into_iter().collect();
-            let known = self.common.indexes.get(&self.id).filter(|index| index.files().is_subset(&listed));
-            let known = known.unwrap_or_default();
+            let known = self.common.indexes.get(&self.id);
+            let known = known.filter(|index| index.files().is_subset(&listed) && *index.damaged() == damaged);
+            let known = known.unwrap_or_else(|| Arc::new(Index::beside(damaged)));
             let new: Vec<Id> = listed.difference(known.files()).copied().collect();
             if new.is_empty() {
                 self.common.indexes.put(&self.id, &known);

@@ -5,6 +5,7 @@
 //! pack, and is sealed by then ([`super::seal`]). Never is anything removed at once. A prune runs under a lease of its
 //! own; without it every further write of it fails.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use rustic_core::{
     WriteBackend,
 };
 
+use super::aside::set_aside;
 use super::open::{Project, without_cache};
 use super::storage::{Storage, through_rustic};
 use super::{Error, Vault, Work};
@@ -50,7 +52,9 @@ impl Vault {
 }
 
 pub(super) fn prune(project: &Arc<Project>, keep: Duration, work: &Work) -> Result<Pruned, Error> {
-    let storage: Arc<dyn WriteBackend> = Arc::new(Leased { storage: Arc::clone(&project.storage), work: work.clone() });
+    let aside = set_aside(project, work)?;
+    let storage: Arc<dyn WriteBackend> =
+        Arc::new(Leased { storage: Arc::clone(&project.storage), work: work.clone(), aside });
     let backends = RepositoryBackends::new(storage, None);
     let repository =
         Repository::new(&without_cache(), &backends)?.open(&Credentials::Masterkey(project.master().clone()))?;
@@ -75,10 +79,11 @@ pub(super) fn prune(project: &Arc<Project>, keep: Duration, work: &Work) -> Resu
     Ok(pruned)
 }
 
-/// A storage that takes writes while the lease is held.
+/// A storage that takes writes while the lease is held, and has every damaged pack that was set aside.
 struct Leased {
     storage: Arc<dyn Storage>,
     work: Work,
+    aside: BTreeMap<Id, u32>,
 }
 
 impl ReadBackend for Leased {
@@ -88,7 +93,12 @@ impl ReadBackend for Leased {
 
     fn list_with_size(&self, kind: FileType) -> RusticResult<Vec<(Id, u32)>> {
         self.work.go_on().map_err(through_rustic)?;
-        self.storage.list_with_size(kind)
+        let mut listed = self.storage.list_with_size(kind)?;
+        if kind == FileType::Pack {
+            listed.retain(|(id, _)| !self.aside.contains_key(id));
+            listed.extend(self.aside.iter().map(|(id, size)| (*id, *size)));
+        }
+        Ok(listed)
     }
 
     fn read_full(&self, kind: FileType, id: &Id) -> RusticResult<Bytes> {
@@ -114,6 +124,10 @@ impl WriteBackend for Leased {
 
     fn remove(&self, kind: FileType, id: &Id, cache: bool) -> RusticResult<()> {
         self.work.commit().map_err(through_rustic)?;
-        self.storage.remove(kind, id, cache)
+        self.storage.remove(kind, id, cache)?;
+        if self.aside.contains_key(id) {
+            self.storage.absolve(id).map_err(through_rustic)?;
+        }
+        Ok(())
     }
 }

@@ -91,6 +91,7 @@ pub(super) fn put_stream(
         warnings: Vec::new(),
     };
     project.extend_index(files);
+    project.still_sound(&index)?;
     commit(project, label, content, &format!("/{name}"), None, &tree, stored, &watch.work)
 }
 

@@ -25,7 +25,14 @@ impl Vault {
             let mut marked = BTreeSet::new();
             for entry in &entries {
                 work.go_on()?;
-                let needs = needs(&project, entry)?;
+                let needs = needs(&project, entry).inspect_err(|error| {
+                    // The next snapshot must not fail by the next damaged tree.
+                    if matches!(error, Error::Damaged(_))
+                        && let Err(error) = project.index().and_then(|index| project.look_at_trees(&index, &work))
+                    {
+                        tracing::warn!(%error, "the vault's trees can't be looked at now");
+                    }
+                })?;
                 let index = project.index()?;
                 for (kind, id) in needs {
                     let missing = |what: &str| Error::Damaged(format!("{entry}: blob {} {what}", hex::encode(id)));
@@ -33,6 +40,11 @@ impl Vault {
                         Some(place) => place,
                         None => {
                             let place = index.locate(kind, &id).ok_or_else(|| missing("is in no pack"))?;
+                            if index.damaged().contains(&place.pack) {
+                                return Err(missing(
+                                    "is in a pack that has been found damaged; take the snapshot again",
+                                ));
+                            }
                             marked.insert(place.pack);
                             place
                         }

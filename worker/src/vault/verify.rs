@@ -1,5 +1,6 @@
 //! Whether one entry is whole: every tree and data blob of it is where the index says, and, if asked, every byte is
-//! read, decrypted, hashed and compared.
+//! read, decrypted, hashed and compared. What was found to be damaged on the way is on record when this ends
+//! ([`super::damage`]).
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,11 +14,10 @@ use super::blob::BlobHash;
 use super::fetch::read_sealed;
 use super::index::{Index, hash_of};
 use super::open::Project;
+use super::problems::Problems;
 use super::walk::{self, blobs, top};
 use super::{EntryId, Error, Vault, Work};
 
-/// Problems that are told one by one.
-const TOLD: usize = 100;
 /// Blobs that one thread reads at a time.
 const BATCH: usize = 64;
 
@@ -50,33 +50,8 @@ fn verify(project: &Arc<Project>, entry: &EntryId, read_data: bool, work: &Work)
         Ok(None) => {}
         Err(error) => problems.add(error)?,
     }
-    let problems = problems.told();
+    let problems = problems.told(project, work)?;
     Ok(Verdict { ok: problems.is_empty(), bytes: read, problems })
-}
-
-#[derive(Default)]
-struct Problems(Mutex<(Vec<String>, u64)>);
-
-impl Problems {
-    /// Damage is a problem of the entry; anything else is one of the looking.
-    fn add(&self, error: Error) -> Result<(), Error> {
-        let (Error::Damaged(text) | Error::NotFound(text)) = error else { return Err(error) };
-        let mut problems = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if problems.0.len() < TOLD {
-            problems.0.push(text);
-        } else {
-            problems.1 += 1;
-        }
-        Ok(())
-    }
-
-    fn told(self) -> Vec<String> {
-        let (mut told, more) = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if more > 0 {
-            told.push(format!("and {more} more"));
-        }
-        told
-    }
 }
 
 /// An index, and the data blobs that an entry needs from it.
@@ -136,8 +111,10 @@ fn look_for_packs(project: &Project, index: &Index, data: &[BlobHash], problems:
             Some(_) => continue,
         };
         if told.insert(place.pack) {
+            project.look_at(index, &place.pack);
             problems.add(Error::Damaged(format!("the pack {} {what}", place.pack.to_hex().as_str())))?;
         }
+        problems.lost(&place);
     }
     Ok(())
 }
@@ -165,7 +142,9 @@ fn read_all(
             for id in batch {
                 let opened = match &together {
                     Ok(sealed) => match sealed.get(id) {
-                        Some((bytes, place)) => opener.open(bytes, place.raw_length, id),
+                        Some((bytes, place)) => {
+                            project.judged(index, &place.pack, opener.open(bytes, place.raw_length, id))
+                        }
                         None => Err(Error::Damaged(format!("blob {} could not be read", hex::encode(id)))),
                     },
                     Err(_) => super::fetch::blob(project, index, &mut opener, BlobType::Data, id),
@@ -175,7 +154,10 @@ fn read_all(
                         right += plain.len() as u64;
                         work.progress.add_bytes(plain.len() as u64);
                     }
-                    Err(error) => problems.add(error)?,
+                    Err(error) => {
+                        problems.add(error)?;
+                        index.locate(BlobType::Data, id).iter().for_each(|place| problems.lost(place));
+                    }
                 }
             }
         }

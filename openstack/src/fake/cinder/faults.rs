@@ -5,10 +5,11 @@
 pub enum Ends {
     VolumeInError,
     SnapshotInError,
+    GroupSnapshotInError,
     BackupInError,
     RestoreInError,
     RevertInError,
-    /// Of a backup, a snapshot or a volume: it stays, as `error_deleting`.
+    /// Of a backup, a snapshot, a group's snapshot or a volume: it stays, as `error_deleting`.
     DeleteInError,
 }
 

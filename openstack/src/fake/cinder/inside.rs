@@ -45,7 +45,9 @@ impl Volumes {
         state.settle();
         let snapshots = state.snapshots.values().any(|snapshot| snapshot.volume == id);
         match state.volumes.get(id) {
-            Some(volume) if snapshots || volume.status != "available" => Err(IN_THE_WAY.to_owned()),
+            Some(volume) if snapshots || volume.group.is_some() || volume.status != "available" => {
+                Err(IN_THE_WAY.to_owned())
+            }
             _ => {
                 state.volumes.remove(id);
                 Ok(())

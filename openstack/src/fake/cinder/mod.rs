@@ -1,7 +1,7 @@
 //! Cinder: volumes with bytes, snapshots and backups that really copy them, and the states in between.
 //!
 //! - `state.rs`: what there is, and how it moves from one state to the next with time.
-//! - `routes.rs`: who asks for what; `volumes.rs`, `snapshots.rs`, `backups.rs`: what Cinder does about it.
+//! - `routes.rs`: who asks for what; `volumes.rs`, `snapshots.rs`, `groups.rs`, `backups.rs`: what Cinder does about it.
 //! - `inside.rs`: what other services do with volumes. `faults.rs`: what it does wrong on demand.
 //!
 //! A volume's content is a handful of bytes in place of gigabytes. Whatever takes time takes what [`Cinder::delays`] says;
@@ -10,6 +10,7 @@
 
 mod backups;
 mod faults;
+mod groups;
 mod inside;
 mod routes;
 mod snapshots;
@@ -21,8 +22,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use reqwest::Url;
 
 pub use faults::Ends;
+pub use groups::KIND as GROUP_TYPE;
 pub(super) use inside::Volumes;
-pub use state::{Backup, Delays, Quota, Snapshot, Volume};
+pub use state::{Backup, Delays, GroupSnapshot, Quota, Snapshot, Volume};
 
 pub use super::wire::{Asked, Fault};
 
@@ -161,6 +163,28 @@ impl Cinder {
     /// All snapshots, the oldest first.
     pub fn snapshots(&self) -> Vec<state::Snapshot> {
         self.state().snapshots.values().cloned().collect()
+    }
+
+    /// A group of these volumes; its id.
+    pub fn group(&self, project: &str, volumes: &[&str]) -> String {
+        self.state().put_group(project, volumes)
+    }
+
+    /// `updating`: volumes come into it or leave it just now.
+    pub fn group_is(&self, group: &str, status: &str) {
+        self.state().groups.get_mut(group).unwrap().status = status.to_owned();
+    }
+
+    /// A snapshot of a group of somebody else's making; its id.
+    pub fn foreign_group_snapshot(&self, group: &str, name: &str) -> String {
+        let mut state = self.state();
+        let project = state.groups[group].project.clone();
+        state.put_group_snapshot(group, &project, Some(name.to_owned()), None, "available")
+    }
+
+    /// All snapshots of groups, the oldest first.
+    pub fn group_snapshots(&self) -> Vec<state::GroupSnapshot> {
+        self.state().group_snapshots.values().cloned().collect()
     }
 
     /// All backups, the oldest first.

@@ -28,6 +28,8 @@ impl Service for State {
             Some((&"volumes", rest)) => self.serve_volumes(method, rest, given),
             Some((&"snapshots", rest)) => self.serve_snapshots(method, rest, given),
             Some((&"backups", rest)) => self.serve_backups(method, rest, given),
+            Some((&"groups", rest)) => self.serve_groups(method, rest, given),
+            Some((&"group_snapshots", rest)) => self.serve_group_snapshots(method, rest, given),
             _ => None,
         }
     }
@@ -42,10 +44,10 @@ fn too_long(body: &Value) -> Option<String> {
     })
 }
 
-/// A page of what a list has, the newest first: `limit` and `marker`, and filters by `name` and `volume_id`.
+/// A page of what a list has, the newest first: `limit` and `marker`, and filters.
 pub(super) fn page(key: &str, thing: &str, mut all: Vec<(String, Value)>, query: &BTreeMap<String, String>) -> Answer {
     all.sort_by(|(a, _), (b, _)| b.cmp(a));
-    let filters = ["name", "volume_id", "status"];
+    let filters = ["name", "volume_id", "group_id", "status"];
     let wanted =
         |entry: &Value| filters.iter().all(|name| query.get(*name).is_none_or(|value| entry[*name] == **value));
     let mut entries: Vec<Value> = all.into_iter().map(|(_, entry)| entry).filter(wanted).collect();
@@ -60,7 +62,8 @@ pub(super) fn page(key: &str, thing: &str, mut all: Vec<(String, Value)>, query:
         // Cinder links to another page whenever this one is full, though there may be nothing on it.
         if entries.len() >= limit {
             entries.truncate(limit);
-            body[format!("{key}_links")] = json!([{"rel": "next", "href": "…"}]);
+            let links = if key == "group_snapshots" { "group_snapshot" } else { key };
+            body[format!("{links}_links")] = json!([{"rel": "next", "href": "…"}]);
         }
     }
     body[key] = entries.into();

@@ -25,6 +25,16 @@ impl State {
             ("GET", [id]) => {
                 self.snapshot_of(id, given).map(|snapshot| (StatusCode::OK, json!({"snapshot": snapshot.detail()})))
             }
+            ("PUT", [id]) => self.snapshot_of(id, given).map(|snapshot| {
+                let new = &given.body["snapshot"];
+                snapshot.name = text(&new["name"]).or(snapshot.name.take());
+                snapshot.description = text(&new["description"]).or(snapshot.description.take());
+                (StatusCode::OK, json!({"snapshot": snapshot.view()}))
+            }),
+            ("PUT", [id, "metadata"]) => self.snapshot_of(id, given).map(|snapshot| {
+                snapshot.metadata = Given::metadata(&given.body["metadata"]);
+                (StatusCode::OK, json!({"metadata": snapshot.metadata}))
+            }),
             ("DELETE", [id]) => self.delete_snapshot(id, given),
             _ => return None,
         })
@@ -64,6 +74,7 @@ impl State {
             volume: of.to_owned(),
             size: volume.size,
             metadata: Given::metadata(&new["metadata"]),
+            group_snapshot: None,
             created: Self::now(),
             content: volume.content,
             due,
@@ -75,7 +86,8 @@ impl State {
 
     fn delete_snapshot(&mut self, id: &str, given: &Given<'_>) -> Answer {
         let snapshot = self.snapshot_of(id, given)?;
-        if !["available", "error", "error_deleting"].contains(&snapshot.status.as_str()) {
+        let deletable = ["available", "error", "error_deleting"].contains(&snapshot.status.as_str());
+        if !deletable || snapshot.group_snapshot.is_some() {
             return Err(bad_request(
                 "Invalid snapshot: Snapshot status must be available or error and must not be part of a group.",
             ));
@@ -102,7 +114,7 @@ impl Snapshot {
         json!({
             "id": self.id, "created_at": self.created, "updated_at": changed(&self.status, &self.created), "name": self.name,
             "description": self.description, "volume_id": self.volume, "status": self.status, "size": self.size,
-            "metadata": self.metadata, "group_snapshot_id": null, "user_id": "u",
+            "metadata": self.metadata, "group_snapshot_id": self.group_snapshot, "user_id": "u",
         })
     }
 }

@@ -41,6 +41,8 @@ pub(in super::super) struct State {
     pub(in super::super) volumes: BTreeMap<String, Volume>,
     pub(super) snapshots: BTreeMap<String, Snapshot>,
     pub(super) backups: BTreeMap<String, Backup>,
+    pub(super) groups: BTreeMap<String, Group>,
+    pub(super) group_snapshots: BTreeMap<String, GroupSnapshot>,
     pub(super) delays: Delays,
     pub(super) quota: Quota,
     pub(super) held: bool,
@@ -65,6 +67,7 @@ pub struct Volume {
     pub attached: BTreeMap<String, String>,
     pub created: String,
     pub snapshot: Option<String>,
+    pub group: Option<String>,
     pub content: Vec<u8>,
     pub(super) due: Option<(Instant, Next)>,
 }
@@ -79,8 +82,32 @@ pub struct Snapshot {
     pub volume: String,
     pub size: u64,
     pub metadata: BTreeMap<String, String>,
+    /// The group's snapshot that it is a part of.
+    pub group_snapshot: Option<String>,
     pub created: String,
     pub content: Vec<u8>,
+    pub(super) due: Option<(Instant, Next)>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Group {
+    pub(super) id: String,
+    pub(super) project: String,
+    pub(super) name: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) status: String,
+    pub(super) created: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct GroupSnapshot {
+    pub id: String,
+    pub project: String,
+    pub group: String,
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub status: String,
+    pub created: String,
     pub(super) due: Option<(Instant, Next)>,
 }
 
@@ -130,6 +157,7 @@ pub(super) enum Next {
 enum Of {
     Volume,
     Snapshot,
+    GroupSnapshot,
     Backup,
 }
 
@@ -154,12 +182,14 @@ impl State {
             let volumes = self.volumes.values().map(|it| (due(&it.due), Of::Volume, &it.id));
             let snapshots = self.snapshots.values().map(|it| (due(&it.due), Of::Snapshot, &it.id));
             let backups = self.backups.values().map(|it| (due(&it.due), Of::Backup, &it.id));
-            let all = volumes.chain(snapshots).chain(backups);
+            let groups = self.group_snapshots.values().map(|it| (due(&it.due), Of::GroupSnapshot, &it.id));
+            let all = volumes.chain(snapshots).chain(groups).chain(backups);
             let first = all.filter_map(|(at, of, id)| Some((at?, of, id))).min_by_key(|(at, ..)| *at);
             let Some((_, of, id)) = first.map(|(at, of, id)| (at, of, id.clone())) else { return };
             match of {
                 Of::Volume => self.settle_volume(&id),
                 Of::Snapshot => self.settle_snapshot(&id),
+                Of::GroupSnapshot => self.settle_group_snapshot(&id),
                 Of::Backup => self.settle_backup(&id),
             }
         }

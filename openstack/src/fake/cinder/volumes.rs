@@ -68,6 +68,7 @@ impl State {
             attached: Default::default(),
             created: Self::now(),
             snapshot: None,
+            group: None,
             content: content.to_vec(),
             due: None,
         };
@@ -107,6 +108,7 @@ impl State {
         volume.kind = text(&new["volume_type"]).unwrap_or_else(|| volume.kind.clone());
         volume.metadata = Given::metadata(&new["metadata"]);
         volume.snapshot = text(&new["snapshot_id"]);
+        volume.group = text(&new["group_id"]);
         volume.status = "creating".to_owned();
         volume.due = due;
         Ok((StatusCode::ACCEPTED, json!({"volume": volume.view()})))
@@ -115,7 +117,8 @@ impl State {
     fn delete_volume(&mut self, id: &str, given: &Given<'_>) -> Answer {
         let snapshots = self.snapshots.values().any(|snapshot| snapshot.volume == id);
         let volume = self.volume_of(id, given)?;
-        if snapshots || !volume.attached.is_empty() || !DELETABLE.contains(&volume.status.as_str()) {
+        let bound = snapshots || volume.group.is_some() || !volume.attached.is_empty();
+        if bound || !DELETABLE.contains(&volume.status.as_str()) {
             return Err(bad_request(IN_THE_WAY));
         }
         let due = self.due(self.delays.delete, Ends::DeleteInError, Next::Deleted, Next::NotDeleted);
@@ -192,7 +195,7 @@ impl Volume {
             "volume_type": self.kind, "snapshot_id": self.snapshot, "source_volid": null, "metadata": self.metadata,
             "links": [], "user_id": "u", "bootable": self.bootable.to_string(), "encrypted": false,
             "replication_status": null, "consistencygroup_id": null, "multiattach": false,
-            "attachments": attachments, "group_id": null,
+            "attachments": attachments, "group_id": self.group,
         })
     }
 }

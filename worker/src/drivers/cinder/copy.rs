@@ -1,39 +1,22 @@
-//! Cut and copy.
-//!
-//! A cut is a Cinder snapshot, where the mode has one, or where the volume's server was stopped for it. A copy makes the
-//! backup, where the mode has one: of that snapshot, or of the volume as it is; then the snapshot has done its work and goes.
-//! What the volume is besides its bytes is noted when it is first looked at, and goes through the checkpoints into the
-//! artifact.
+//! A copy makes the backup, where the mode has one: of the cut's snapshot, or of the volume as it is; then the snapshot has
+//! done its work and goes. What the volume is besides its bytes was noted when it was first looked at, and goes through the
+//! checkpoints into the artifact.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use stacksnap_common::types::{Artifact, ServerMode, VolumeMode};
-use stacksnap_openstack::cinder::Volume;
-use stacksnap_openstack::nova::Server;
+use stacksnap_common::types::{Artifact, VolumeMode};
 
 use super::Settings;
-use super::chain;
+use super::cut::Snapped;
+use super::group::Over;
 use super::kept::{Facts, Kept};
-use super::things::{ABackup, ASnapshot, target};
+use super::things::{ABackup, target};
+use super::{chain, group};
 use crate::driver::{Cut, Error, Outcome};
 use crate::drivers::openstack::call::{self, Calls};
 use crate::drivers::openstack::make::{Making, Step, make};
-use crate::drivers::openstack::marks;
 use crate::drivers::openstack::wait::{Wait, later};
-
-/// A cut, and the checkpoint of one.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Snapped {
-    mode: VolumeMode,
-    facts: Facts,
-    #[serde(default)]
-    making: Making,
-    /// Once it is there.
-    #[serde(default)]
-    snapshot: Option<String>,
-}
 
 /// The checkpoint of a copy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,56 +32,6 @@ struct Copying {
     backup: Option<String>,
     #[serde(default)]
     wait: Wait,
-}
-
-pub(super) async fn cut(settings: &Settings, calls: &Calls<'_>) -> Result<Outcome<Cut>, Error> {
-    let cutting = match Snapped::deserialize(&calls.ctx.checkpoint) {
-        Ok(cutting) => cutting,
-        Err(_) => match begin_cut(settings, calls).await? {
-            Some((mode, facts)) => Snapped { mode, facts, making: Making::default(), snapshot: None },
-            None => return Ok(Outcome::Done(Cut::None)),
-        },
-    };
-    let thing = ASnapshot { ctx: calls.ctx, cinder: &calls.cinder, volume: &cutting.facts.volume };
-    match make(&settings.patience, calls.ctx, &thing, cutting.making.clone()).await? {
-        Step::There(found) => Ok(Outcome::Done(Cut::Durable(json!(Snapped { snapshot: Some(found.id), ..cutting })))),
-        Step::Later(after, making) => later(after, &Snapped { making, ..cutting }),
-    }
-}
-
-/// `None`: there is nothing to cut. A backup alone is begun when servers run again: a volume that is quiet because its
-/// server was stopped is cut by a snapshot in that mode too.
-async fn begin_cut(settings: &Settings, calls: &Calls<'_>) -> Result<Option<(VolumeMode, Facts)>, Error> {
-    let mode = match calls.ctx.volumes.unwrap_or(settings.mode) {
-        // Cinder deletes no volume that has a snapshot.
-        VolumeMode::Snapshot if calls.ctx.leaves => VolumeMode::Backup,
-        mode => mode,
-    };
-    let stops = calls.ctx.servers == ServerMode::Stop;
-    if mode == VolumeMode::Backup && !stops {
-        return Ok(None);
-    }
-    let volume = target(calls).await?;
-    let mut facts = Facts::from(&volume);
-    if stops {
-        facts.stopped = stopped(calls, &volume).await?;
-    }
-    Ok(match mode {
-        VolumeMode::Backup if facts.stopped.is_empty() => None,
-        VolumeMode::Backup => Some((VolumeMode::SnapshotAndBackup, facts)),
-        mode => Some((mode, facts)),
-    })
-}
-
-/// Servers that use the volume and are stopped by this operation.
-async fn stopped(calls: &Calls<'_>, volume: &Volume) -> Result<Vec<String>, Error> {
-    let mut stopped = Vec::new();
-    for attachment in &volume.attachments {
-        let server = calls.find(calls.nova.server(&attachment.server_id)).await?;
-        let ours = |it: &Server| it.vm_state == "stopped" && marks::stopped_by(&it.metadata, calls.ctx);
-        stopped.extend(server.filter(ours).map(|it| it.id));
-    }
-    Ok(stopped)
 }
 
 pub(super) async fn copy(settings: &Settings, calls: &Calls<'_>, cut: Cut) -> Result<Outcome<Artifact>, Error> {
@@ -158,18 +91,34 @@ async fn back_up(settings: &Settings, calls: &Calls<'_>, copying: Copying) -> Re
 /// The backup is there: its snapshot goes. One that Cinder can't delete does not make the backup worth less.
 async fn drop_snapshot(settings: &Settings, calls: &Calls<'_>, copying: Copying) -> Result<Outcome<Artifact>, Error> {
     let Some(id) = copying.snapshot.clone() else { return done(calls, copying, Vec::new()).await };
-    let found = calls.find(calls.cinder.snapshot(&id)).await?;
-    match found.map(|found| found.status).as_deref() {
-        None => return done(calls, Copying { snapshot: None, ..copying }, Vec::new()).await,
-        Some("available" | "error") => {
+    let Some(found) = calls.find(calls.cinder.snapshot(&id)).await? else {
+        return done(calls, Copying { snapshot: None, ..copying }, Vec::new()).await;
+    };
+    if let Some(whole) = copying.facts.group_snapshot() {
+        match group::is_done_with(calls, whole, &found).await? {
+            Over::Yes => return done(calls, Copying { snapshot: None, ..copying }, Vec::new()).await,
+            Over::NotYet => return going(settings, calls, copying, &id).await,
+            Over::Stays(why) => {
+                let why = format!("the group's snapshot {whole} is not needed any more: {why}");
+                return done(calls, copying, vec![why]).await;
+            }
+        }
+    }
+    match found.status.as_str() {
+        "available" | "error" => {
             calls.act(calls.cinder.delete_snapshot(&id)).await?.map_err(call::error)?;
         }
-        Some("error_deleting") => {
+        "error_deleting" => {
             let why = format!("its snapshot {id} is not needed any more and could not be deleted (error_deleting)");
             return done(calls, copying, vec![why]).await;
         }
-        Some(_) => {}
+        _ => {}
     }
+    going(settings, calls, copying, &id).await
+}
+
+/// The snapshot is on its way out.
+async fn going(settings: &Settings, calls: &Calls<'_>, copying: Copying, id: &str) -> Result<Outcome<Artifact>, Error> {
     match copying.wait.on(&settings.patience, calls.ctx.now) {
         Some((wait, after)) => later(after, &Copying { wait, ..copying }),
         None => done(calls, copying, vec![format!("its snapshot {id} is not needed any more and did not go")]).await,

@@ -4,6 +4,8 @@
 //! goes with the last of those others: whoever deletes a backup looks afterwards for condemned ones of the same volume
 //! that nothing is built on any more. The mark is made before dependents are looked at once more, so that of two discards
 //! at the same time one sees the other's.
+//!
+//! A snapshot that is a part of a group's goes with the whole, whichever of its volumes is first.
 
 use std::collections::BTreeSet;
 
@@ -11,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use stacksnap_common::ids::StepId;
 use stacksnap_common::types::Artifact;
 use stacksnap_openstack::StatusCode;
-use stacksnap_openstack::cinder::Backup;
+use stacksnap_openstack::cinder::{Backup, Snapshot};
 
 use super::Settings;
+use super::group::{self, Over};
 use super::kept::Kept;
 use crate::driver::{Error, Outcome};
 use crate::drivers::openstack::call::{self, Calls};
@@ -52,10 +55,27 @@ pub(super) async fn discard(
             Now::Going(what) => going.push(what),
         }
     }
-    for (id, status) in snapshots(calls, made_by, kept.as_ref()).await? {
-        match snapshot(calls, &id, &status).await? {
-            Now::Gone => {}
-            Now::Going(what) => going.push(what),
+    let mut groups: BTreeSet<_> = group::made_by(calls, made_by).await?.into_iter().map(|it| it.id).collect();
+    for found in snapshots(calls, made_by, kept.as_ref()).await? {
+        match found.group_snapshot_id {
+            // It goes with the whole.
+            Some(whole) => drop(groups.insert(whole)),
+            None => match snapshot(calls, &found.id, &found.status).await? {
+                Now::Gone => {}
+                Now::Going(what) => going.push(what),
+            },
+        }
+    }
+    for whole in groups {
+        match group::remove_whole(calls, &whole).await? {
+            Over::Yes => {}
+            Over::NotYet => going.push(format!("group snapshot {whole}")),
+            Over::Stays(why) => {
+                return Err(Error::permanent(format!(
+                    "group snapshot {whole}: {why}. An administrator has to set its state (cinder group-snapshot-reset-status \
+                     --state error {whole}); then delete again"
+                )));
+            }
         }
     }
     if going.is_empty() {
@@ -78,7 +98,7 @@ async fn backups(calls: &Calls<'_>, made_by: StepId, kept: Option<&Kept>) -> Res
     Ok(found)
 }
 
-async fn snapshots(calls: &Calls<'_>, made_by: StepId, kept: Option<&Kept>) -> Result<Vec<(String, String)>, Error> {
+async fn snapshots(calls: &Calls<'_>, made_by: StepId, kept: Option<&Kept>) -> Result<Vec<Snapshot>, Error> {
     let mut found = calls.ask(calls.cinder.snapshots_named(&marks::name(made_by))).await?;
     if let Some(id) = kept.and_then(|kept| kept.snapshot.as_deref())
         && !found.iter().any(|snapshot| snapshot.id == id)
@@ -86,7 +106,7 @@ async fn snapshots(calls: &Calls<'_>, made_by: StepId, kept: Option<&Kept>) -> R
         found.extend(calls.find(calls.cinder.snapshot(id)).await?);
     }
     found.retain(|snapshot| marks::is_ours(&snapshot.metadata));
-    Ok(found.into_iter().map(|snapshot| (snapshot.id, snapshot.status)).collect())
+    Ok(found)
 }
 
 async fn backup(calls: &Calls<'_>, backup: Backup) -> Result<Now, Error> {

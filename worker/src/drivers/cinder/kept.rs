@@ -23,6 +23,36 @@ pub(super) struct Facts {
     /// The servers that used it and that this operation had stopped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) stopped: Vec<String>,
+    /// Of a volume that is in a group and was cut by a snapshot: how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) group: Option<Grouped>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Grouped {
+    pub(super) id: String,
+    #[serde(flatten)]
+    pub(super) cut: GroupCut,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum GroupCut {
+    /// With all the others, by this snapshot of the group.
+    #[serde(rename = "group_snapshot")]
+    Together(String),
+    /// By itself, and why.
+    Alone(String),
+}
+
+impl Facts {
+    /// The group's snapshot that the volume's own is a part of.
+    pub(super) fn group_snapshot(&self) -> Option<&str> {
+        match &self.group.as_ref()?.cut {
+            GroupCut::Together(whole) => Some(whole),
+            GroupCut::Alone(_) => None,
+        }
+    }
 }
 
 impl From<&Volume> for Facts {
@@ -38,6 +68,7 @@ impl From<&Volume> for Facts {
             encrypted: volume.encrypted,
             metadata: volume.metadata.clone(),
             stopped: Vec::new(),
+            group: None,
         }
     }
 }
@@ -89,6 +120,9 @@ impl Kept {
                 "the backup is incremental on {backup}, the newest backup of the volume, which is not this service's: \
                  Cinder keeps that one as long as this one is there"
             ));
+        }
+        if let Some(Grouped { id, cut: GroupCut::Alone(why) }) = &self.facts.group {
+            warnings.push(format!("the volume is in group {id}, and was cut by itself: {why}"));
         }
         Ok(Artifact {
             consistency: Consistency::Crash,

@@ -12,7 +12,8 @@
 //!
 //! - `settings.rs`: what is made, and how patiently. `kept.rs`: what an artifact says of a volume.
 //! - `things.rs`: the three things that can be made, once, whatever happens meanwhile (`../openstack/make.rs`).
-//! - `copy.rs`: cut and copy; `chain.rs`: what an incremental backup is built on.
+//! - `cut.rs`, `group/`: a volume cut, alone or with the others of its group; `copy.rs`: its copy; `chain.rs`: what an
+//!   incremental backup is built on.
 //! - `restore/`: back into a volume. `preview.rs`, `verify.rs`: what a restore would do, whether it can.
 //! - `discard.rs`: everything away again, what others are built on when they are gone. `orphans.rs`: what no record knows.
 //!
@@ -28,7 +29,9 @@
 
 mod chain;
 mod copy;
+mod cut;
 mod discard;
+mod group;
 mod kept;
 pub mod orphans;
 mod preview;
@@ -81,7 +84,7 @@ impl Driver for Volume {
     }
 
     async fn cut(&self, ctx: &Ctx) -> Result<Outcome<Cut>, Error> {
-        copy::cut(&self.settings, &Calls::open(ctx).await?).await
+        cut::cut(&self.settings, &Calls::open(ctx).await?).await
     }
 
     async fn copy(&self, ctx: &Ctx, cut: Cut) -> Result<Outcome<Artifact>, Error> {

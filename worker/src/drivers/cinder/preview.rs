@@ -2,7 +2,7 @@
 
 use stacksnap_common::types::{Artifact, Preview};
 
-use super::kept::Kept;
+use super::kept::{GroupCut, Grouped, Kept};
 use super::restore::{Target, heat_has_it, source, target, to_set_back};
 use crate::driver::Error;
 use crate::drivers::openstack::call::Calls;
@@ -23,6 +23,15 @@ pub(super) async fn preview(calls: &Calls<'_>, artifact: &Artifact) -> Result<Pr
     if !kept.facts.stopped.is_empty() {
         let servers = kept.facts.stopped.join(", ");
         preview.notes.push(format!("it was cut while server {servers}, which used it, was stopped for the snapshot"));
+    }
+    match &kept.facts.group {
+        Some(Grouped { id, cut: GroupCut::Together(_) }) => {
+            preview.notes.push(format!("it was cut at once with the other volumes of group {id}"));
+        }
+        Some(Grouped { id, cut: GroupCut::Alone(why) }) => {
+            preview.notes.push(format!("it was cut by itself, though it was in group {id}: {why}"));
+        }
+        None => {}
     }
     let (id, then) = (calls.physical_id("volume")?, kept.facts.size);
     match calls.find(calls.cinder.volume(id)).await? {

@@ -1,4 +1,5 @@
-//! The three things that are made of a volume: a snapshot, a backup, and another volume in its place.
+//! The three things that are made of a volume: a snapshot, a backup, and another volume in its place. What is made of a
+//! whole group is in `group.rs`.
 
 use async_trait::async_trait;
 use stacksnap_openstack::Error as Cloud;
@@ -9,7 +10,7 @@ use crate::drivers::openstack::call::Calls;
 use crate::drivers::openstack::make::{Found, Free, Is, Thing};
 use crate::drivers::openstack::marks;
 
-const MAKER: &str = "Cinder";
+pub(super) const MAKER: &str = "Cinder";
 
 /// What Cinder works on by itself and is done with in a while.
 const BUSY: [&str; 15] = [
@@ -207,7 +208,7 @@ impl Thing for AVolume<'_> {
 }
 
 /// Through `downloading` and `backing-up` some things pass on their way.
-fn is(status: &str) -> Is {
+pub(super) fn is(status: &str) -> Is {
     match status {
         "available" => Is::There,
         "creating" | "downloading" | "backing-up" => Is::Coming,

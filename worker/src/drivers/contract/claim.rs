@@ -10,7 +10,7 @@ use stacksnap_common::store::Millis;
 use stacksnap_common::types::{Artifact, Preview, Verdict};
 use tokio_util::sync::CancellationToken;
 
-use super::{AllKept, Subject};
+use super::Subject;
 use crate::driver::{Ctx, Cut, Driver, Error, Outcome};
 use crate::lease::Lease;
 use crate::progress::Progress;
@@ -70,7 +70,7 @@ impl<'a> Step<'a> {
             lease: Lease::new(fence, Instant::now(), length),
             vault: self.subject.vault(),
             cloud: self.subject.cloud(),
-            records: Arc::new(AllKept),
+            records: self.subject.records(),
             now: Millis(1_000_000),
         };
         Claim { driver: self.subject.driver(), ctx, soon: self.subject.soon() }

@@ -30,7 +30,7 @@ use stacksnap_common::ids::{ProjectId, SnapshotId, StepId};
 use stacksnap_common::types::{Artifact, Resource, ServerMode};
 
 use crate::cloud::NoCloud;
-use crate::driver::{CloudSource, Driver, Error, Records, Safety, Standing, VaultSource};
+use crate::driver::{Beside, CloudSource, Driver, Error, Records, Safety, Standing, VaultSource};
 
 pub(crate) use self::cancelled::*;
 pub(crate) use self::copies::*;
@@ -45,6 +45,14 @@ pub(crate) struct AllKept;
 
 #[async_trait]
 impl Records for AllKept {
+    async fn beside(&self, _: &ProjectId, _: StepId) -> Result<Vec<Beside>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn has_ended(&self, _: &ProjectId, _: StepId) -> Result<bool, Error> {
+        Ok(false)
+    }
+
     async fn standing(&self, _: &ProjectId, _: SnapshotId, _: StepId) -> Result<Standing, Error> {
         Ok(Standing::Kept)
     }
@@ -67,6 +75,11 @@ pub(crate) trait Subject: Send + Sync {
     /// The cloud that it is in.
     fn cloud(&self) -> Arc<dyn CloudSource> {
         Arc::new(NoCloud)
+    }
+
+    /// What the records know.
+    fn records(&self) -> Arc<dyn Records> {
+        Arc::new(AllKept)
     }
 
     /// What the request says about servers.

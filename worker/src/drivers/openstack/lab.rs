@@ -1,6 +1,6 @@
 //! A cloud in the process, with what a driver's tests ask of it, and the worker's part in a few lines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use stacksnap_openstack::{Credentials, Domain, Http, Scope, Session, Url, User, 
 use tokio_util::sync::CancellationToken;
 
 use super::Patience;
-use crate::driver::{CloudSource, Ctx, Cut, Driver, Error, Outcome, Records, Safety, Standing};
+use crate::driver::{Beside, CloudSource, Ctx, Cut, Driver, Error, Outcome, Records, Safety, Standing};
 use crate::drivers::contract::Shelf;
 use crate::lease::Lease;
 use crate::progress::Progress;
@@ -32,20 +32,47 @@ pub(crate) struct Caller {
     snapshot: SnapshotId,
 }
 
-/// What is recorded of what steps made: they are kept, unless it says otherwise.
+/// What is recorded of steps: what they made is kept, and none has ended, unless it says otherwise.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Book(Arc<Mutex<BTreeMap<StepId, Standing>>>);
+pub(crate) struct Book(Arc<Mutex<Written>>);
+
+#[derive(Debug, Default)]
+struct Written {
+    standing: BTreeMap<StepId, Standing>,
+    /// What a stage works on, by the index of the steps.
+    stage: Vec<(Resource, bool)>,
+    ended: BTreeSet<StepId>,
+}
 
 impl Book {
     pub(crate) fn set(&self, step: StepId, standing: Standing) {
-        self.0.lock().unwrap().insert(step, standing);
+        self.0.lock().unwrap().standing.insert(step, standing);
+    }
+
+    /// Any stage works on these, each with whether it leaves the stack.
+    pub(crate) fn stage(&self, all: impl IntoIterator<Item = (Resource, bool)>) {
+        self.0.lock().unwrap().stage = all.into_iter().collect();
+    }
+
+    pub(crate) fn ends(&self, step: StepId) {
+        self.0.lock().unwrap().ended.insert(step);
     }
 }
 
 #[async_trait]
 impl Records for Book {
+    async fn beside(&self, _: &ProjectId, step: StepId) -> Result<Vec<Beside>, Error> {
+        let all = self.0.lock().unwrap().stage.clone();
+        let of = |(index, (resource, leaves))| Beside { step: StepId { index, ..step }, resource, leaves };
+        Ok((0..).zip(all).map(of).collect())
+    }
+
+    async fn has_ended(&self, _: &ProjectId, step: StepId) -> Result<bool, Error> {
+        Ok(self.0.lock().unwrap().ended.contains(&step))
+    }
+
     async fn standing(&self, _: &ProjectId, _: SnapshotId, step: StepId) -> Result<Standing, Error> {
-        Ok(self.0.lock().unwrap().get(&step).copied().unwrap_or(Standing::Kept))
+        Ok(self.0.lock().unwrap().standing.get(&step).copied().unwrap_or(Standing::Kept))
     }
 }
 

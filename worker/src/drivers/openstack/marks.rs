@@ -34,6 +34,10 @@ pub(crate) fn step(name: &str) -> Option<StepId> {
     name.strip_prefix("stacksnap-")?.parse().ok()
 }
 
+/// In the metadata of a volume's part of a group's snapshot that is not needed any more: the last one so marked takes the
+/// group's snapshot along.
+pub(crate) const DONE: &str = "stacksnap_done";
+
 /// What Cinder and Manila take of a description, in characters (`cinder/api/validation/parameter_types.py`; `manila/api/common.py`,
 /// `check_display_field_length`).
 pub(crate) const LONGEST: usize = 255;

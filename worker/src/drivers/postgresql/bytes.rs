@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 
 use stacksnap_common::ids::StepId;
-use stacksnap_common::types::Artifact;
+use stacksnap_common::types::{Artifact, Verdict};
 
 use crate::driver::{Ctx, Error};
 use crate::vault::{self, EntryId, Label, Stored, Vault, Work};
@@ -79,6 +79,11 @@ pub(super) async fn get(ctx: &Ctx, artifact: &Artifact, writer: impl Write + Sen
         }
         _ => Ok(()),
     }
+}
+
+/// What the vault itself says of the archive.
+pub(super) async fn verify(ctx: &Ctx, artifact: &Artifact) -> Result<Verdict, Error> {
+    Ok(open(ctx).await?.verify(&entry(artifact)?, true, work(ctx)).await?)
 }
 
 /// Removes what `made_by` left.

@@ -28,7 +28,11 @@ pub(super) async fn verify(ctx: &Ctx, connection: &Connection, artifact: &Artifa
     let mut verdict = Verdict { ok: true, bytes: artifact.bytes, problems: Vec::new() };
     match poured {
         Ok(()) | Err(Poured::Broken(_)) => {}
-        Err(Poured::Damaged(problem)) => verdict.problems.push(problem),
+        Err(Poured::Damaged(problem)) => {
+            // A stream ends where it can't be read on. The vault looks at all of it, and says what is lost and what to do.
+            verdict.problems.push(problem);
+            verdict.problems.splice(0..0, bytes::verify(ctx, artifact).await?.problems);
+        }
         Err(other) => return Err(other.into()),
     }
     if let Err(error) = ended {

@@ -1,6 +1,7 @@
 //! A vault in a directory. Every file is written aside, flushed to disk and renamed into place; then its directory is
 //! flushed.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
@@ -13,7 +14,7 @@ use rustic_core::{ALL_FILE_TYPES, BytesList, FileType, Id, ReadBackend, RusticRe
 use rustix::fs::FlockOperation;
 use stacksnap_common::ids::ProjectId;
 
-use super::{Place, Storage, missing, path_of, through_rustic};
+use super::{DAMAGED, Place, Storage, missing, path_of, through_rustic};
 use crate::vault::Error;
 
 pub(super) struct Root {
@@ -183,6 +184,59 @@ impl Directory {
 }
 
 impl Storage for Directory {
+    fn damaged(&self) -> Result<BTreeSet<Id>, Error> {
+        let top = self.path.join(DAMAGED);
+        let failed = |error: io::Error| Error::storage(&error, top.display());
+        let entries = match fs::read_dir(&top) {
+            Ok(entries) => entries,
+            // Nothing was ever recorded; but the repository must be there.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return if self.path.is_dir() { Ok(BTreeSet::new()) } else { Err(not_there(&self.path)) };
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let mut found = BTreeSet::new();
+        for entry in entries {
+            found.extend(entry.map_err(failed)?.file_name().to_str().and_then(|name| name.parse::<Id>().ok()));
+        }
+        Ok(found)
+    }
+
+    fn record(&self, id: &Id) -> Result<(), Error> {
+        let top = self.path.join(DAMAGED);
+        let recorded = (|| {
+            match directory(&top) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+            let file = top.join(id.to_hex().as_str());
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&file)?.sync_all()?;
+            flush_parent(&file)
+        })();
+        recorded.map_err(|error| Error::storage(&error, top.display()))
+    }
+
+    fn absolve(&self, id: &Id) -> Result<(), Error> {
+        let file = self.path.join(DAMAGED).join(id.to_hex().as_str());
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::storage(&error, file.display())),
+            _ => Ok(()),
+        }
+    }
+
+    fn lacks(&self, pack: &Id) -> Result<bool, Error> {
+        let path = self.file(FileType::Pack, pack);
+        // Made with the repository: where it is not, something else has happened than the loss of a file.
+        if !path.parent().is_some_and(Path::is_dir) {
+            return Err(not_there(&path));
+        }
+        match fs::symlink_metadata(&path) {
+            Ok(_) => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(Error::storage(&error, path.display())),
+        }
+    }
+
     fn sweep(&self, age: Duration) -> Result<u64, Error> {
         let mut swept = 0;
         for kind in ALL_FILE_TYPES {

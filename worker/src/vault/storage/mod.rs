@@ -13,6 +13,7 @@ mod directory;
 #[cfg(feature = "object-storage")]
 mod object;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -79,6 +80,19 @@ pub(super) trait Place: Send + Sync + 'static {
 
 /// One repository's files, beyond what rustic asks of them.
 pub(super) trait Storage: WriteBackend {
+    /// The files that are on record as damaged ([`super::damage`]), by their ids. The record is an empty file of that name
+    /// beside restic's directories: nothing of it can be torn, and a full disk has room for it.
+    fn damaged(&self) -> Result<BTreeSet<Id>, Error>;
+
+    /// Puts a file on that record, durably. Twice is once.
+    fn record(&self, id: &Id) -> Result<(), Error>;
+
+    /// Takes it off. What is not on it is fine.
+    fn absolve(&self, id: &Id) -> Result<(), Error>;
+
+    /// Whether a pack is certainly not there, though the place where it would be is. An error says that it can't be told.
+    fn lacks(&self, pack: &Id) -> Result<bool, Error>;
+
     /// Removes what writers that were killed left half-written, if it is older than `age`. How many there were.
     fn sweep(&self, age: std::time::Duration) -> Result<u64, Error>;
 
@@ -107,6 +121,9 @@ fn path_of(kind: FileType, id: &Id) -> String {
         kind => format!("{}/{}", kind.dirname(), name.as_str()),
     }
 }
+
+/// Where the record of what is damaged lies within a repository.
+const DAMAGED: &str = "damaged";
 
 /// A restic file that is gone although something points at it is damage, unless others may have removed it rightly.
 fn missing(kind: FileType, what: &str) -> Error {

@@ -4,7 +4,7 @@
 //! whole or not at all, so nothing is written aside. The law about `config` is kept by a conditional write
 //! (`If-None-Match: *`). Tree packs are read whole and a few of them kept: a walk needs their blobs one by one.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 use stacksnap_common::ids::ProjectId;
 use tokio::runtime::Runtime;
 
-use super::{Location, Place, Storage, missing, path_of, through_rustic};
+use super::{DAMAGED, Location, Place, Storage, missing, path_of, through_rustic};
 use crate::vault::Error;
 
 /// One request, without its tries.
@@ -186,6 +186,10 @@ impl Objects {
         format!("{}{}", self.top, path_of(kind, id))
     }
 
+    fn record_of(&self, id: &Id) -> String {
+        format!("{}{DAMAGED}/{}", self.top, id.to_hex().as_str())
+    }
+
     fn failed(&self, error: &opendal::Error, kind: FileType, id: &Id) -> Error {
         let what = format!("{}{}", self.name, path_of(kind, id));
         match error.kind() {
@@ -250,6 +254,33 @@ impl Objects {
 }
 
 impl Storage for Objects {
+    fn damaged(&self) -> Result<BTreeSet<Id>, Error> {
+        let top = format!("{}{DAMAGED}/", self.top);
+        let listed = self.store.run(async { self.store.operator.list(&top).await });
+        let listed = listed.map_err(|error| failed(&error, &format!("{}{DAMAGED}", self.name)))?;
+        Ok(listed.iter().filter_map(|entry| entry.path().rsplit('/').next()?.parse().ok()).collect())
+    }
+
+    fn record(&self, id: &Id) -> Result<(), Error> {
+        let path = self.record_of(id);
+        let written = self.store.run(self.store.operator.write(&path, Buffer::new()));
+        written.map(drop).map_err(|error| failed(&error, &format!("{}{DAMAGED}", self.name)))
+    }
+
+    fn absolve(&self, id: &Id) -> Result<(), Error> {
+        let removed = self.store.run(self.store.operator.delete(&self.record_of(id)));
+        removed.map_err(|error| failed(&error, &format!("{}{DAMAGED}", self.name)))
+    }
+
+    fn lacks(&self, pack: &Id) -> Result<bool, Error> {
+        let path = self.path(FileType::Pack, pack);
+        match self.store.run(self.store.operator.stat(&path)) {
+            Ok(_) => Ok(false),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(failed(&error, &path)),
+        }
+    }
+
     fn sweep(&self, _: Duration) -> Result<u64, Error> {
         Ok(0)
     }
@@ -269,6 +300,8 @@ impl ReadBackend for Objects {
     }
 
     fn read_full(&self, kind: FileType, id: &Id) -> RusticResult<Bytes> {
+        // What is read whole is read anew: what was kept of it may be what a fault has left.
+        self.trees.lock().unwrap_or_else(PoisonError::into_inner).retain(|(other, _)| other != id);
         self.read(kind, id).map_err(through_rustic)
     }
 

@@ -86,7 +86,8 @@ async fn a_damaged_index_snapshot_config_or_key_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let (stream, _) = stored(directory.path()).await;
     for kind in ["index", "snapshots", "keys"] {
-        for file in files(directory.path(), kind) {
+        let before = files(directory.path(), kind);
+        for file in before.clone() {
             let whole = fs::read(&file).unwrap();
             let mut flipped = whole.clone();
             *flipped.last_mut().unwrap() ^= 1;
@@ -97,6 +98,16 @@ async fn a_damaged_index_snapshot_config_or_key_is_named() {
                     Err(error) => error,
                     Ok(vault) => match (vault.entries().await, stream_back(&vault, &stream).await) {
                         (Err(error), _) | (_, Err(error)) => error,
+                        // An entry takes no other with it, and who asks for it is told.
+                        (Ok(entries), Ok(_)) if kind == "snapshots" => {
+                            let lost = entries.into_iter().find(|entry| entry.label.is_none()).unwrap().id;
+                            vault.put_tree(&label("d"), shared(trees::nasty()), work()).await.map(drop).unwrap();
+                            let new = files(directory.path(), kind).into_iter().filter(|it| !before.contains(it));
+                            new.for_each(|it| fs::remove_file(it).unwrap());
+                            let verdict = vault.verify(&lost, true, work()).await.unwrap();
+                            assert!(verdict.problems.iter().any(|it| it.contains("have changed")), "{verdict:?}");
+                            vault.open_tree(&lost).await.err().unwrap()
+                        }
                         _ => panic!("nobody missed {}", file.display()),
                     },
                 };

@@ -4,6 +4,7 @@
 
 mod damage;
 mod house;
+mod mend;
 #[cfg(feature = "object-storage")]
 mod objects;
 mod places;

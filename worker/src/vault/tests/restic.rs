@@ -22,6 +22,12 @@ fn restic(directory: &Path, arguments: &[&str]) -> Output {
     output
 }
 
+/// By restic's own rules everything in the repository is there and readable.
+pub(super) fn checks(directory: &Path) {
+    let checked = restic(directory, &["check", "--read-data"]);
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("no errors were found"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn restic_checks_lists_and_restores_what_we_wrote() {
     let directory = tempfile::tempdir().unwrap();
@@ -33,8 +39,7 @@ async fn restic_checks_lists_and_restores_what_we_wrote() {
     vault.put_tree(&label("nasty"), shared(trees::nasty()), work()).await.unwrap();
     vault.put_manifest(&label("d"), b"{}".to_vec(), work()).await.unwrap();
 
-    let checked = restic(directory.path(), &["check", "--read-data"]);
-    assert!(String::from_utf8_lossy(&checked.stdout).contains("no errors were found"));
+    checks(directory.path());
     let listed: serde_json::Value =
         serde_json::from_slice(&restic(directory.path(), &["snapshots", "--json"]).stdout).unwrap();
     assert_eq!(listed.as_array().unwrap().len(), 4);

@@ -8,7 +8,7 @@ use stacksnap_common::types::{Artifact, Resource, VolumeMode};
 use stacksnap_openstack::fake::cinder::Ends;
 
 use super::lab::{CONTENT, Lab};
-use crate::driver::{CloudSource, Driver, VaultSource};
+use crate::driver::{CloudSource, Driver, Records, VaultSource};
 use crate::drivers::contract::{Subject, driver_contract};
 
 mod full {
@@ -31,6 +31,16 @@ mod both {
     driver_contract!(Lab::start(VolumeMode::SnapshotAndBackup, 5));
 }
 
+mod snapshot_of_a_group {
+    use super::*;
+    driver_contract!(Lab::in_group(VolumeMode::Snapshot));
+}
+
+mod both_of_a_group {
+    use super::*;
+    driver_contract!(Lab::in_group(VolumeMode::SnapshotAndBackup));
+}
+
 #[async_trait]
 impl Subject for Lab {
     fn driver(&self) -> Arc<dyn Driver> {
@@ -51,6 +61,10 @@ impl Subject for Lab {
 
     fn cloud(&self) -> Arc<dyn CloudSource> {
         self.source()
+    }
+
+    fn records(&self) -> Arc<dyn Records> {
+        Arc::new(self.book.clone())
     }
 
     async fn is_under_way(&self) -> bool {
@@ -90,11 +104,15 @@ impl Subject for Lab {
     }
 
     async fn break_reads(&self) {
-        self.cinder.always(self.reads(), true);
+        for reads in self.reads() {
+            self.cinder.always(*reads, true);
+        }
     }
 
     async fn mend_reads(&self) {
-        self.cinder.always(self.reads(), false);
+        for reads in self.reads() {
+            self.cinder.always(*reads, false);
+        }
     }
 
     async fn damage(&self, artifact: &Artifact) {
@@ -110,10 +128,10 @@ impl Subject for Lab {
 
 impl Lab {
     /// What goes wrong where the volume can't be read.
-    fn reads(&self) -> Ends {
+    fn reads(&self) -> &'static [Ends] {
         match self.settings.mode {
-            VolumeMode::Snapshot => Ends::SnapshotInError,
-            _ => Ends::BackupInError,
+            VolumeMode::Snapshot => &[Ends::SnapshotInError, Ends::GroupSnapshotInError],
+            _ => &[Ends::BackupInError],
         }
     }
 }

@@ -35,6 +35,14 @@ impl Lab {
         Self::with(Cloud::start().await, mode, full_every)
     }
 
+    /// The volume is all of a group.
+    pub(super) async fn in_group(mode: VolumeMode) -> Self {
+        let lab = Self::start(mode, 5).await;
+        lab.cinder.group("demo-id", &[&lab.volume]);
+        lab.book.stage([(lab.resource(), false)]);
+        lab
+    }
+
     /// Where no catalogue has Cinder.
     pub(super) async fn without_cinder() -> Self {
         let keystone = fake::Keystone::start().await;
@@ -90,17 +98,20 @@ impl Lab {
         self.cinder.content(&self.volume).unwrap()
     }
 
-    /// All that is of ours in the cloud, by name; what is condemned is out of sight.
+    /// All that is of ours in the cloud, by name; what is condemned is out of sight, and parts go with their whole.
     pub(super) fn left(&self) -> Vec<String> {
         let ours = |name: &Option<String>| name.as_deref().is_some_and(|name| name.starts_with("stacksnap-"));
         let backups = self.cinder.backups().into_iter().filter(|it| !it.metadata.contains_key("stacksnap_condemned"));
         let backups = backups.filter(|it| ours(&it.name)).map(|it| format!("{} backup {}", it.name.unwrap(), it.id));
-        let snapshots = self.cinder.snapshots().into_iter().filter(|it| ours(&it.name));
+        let groups = self.cinder.group_snapshots().into_iter().filter(|it| ours(&it.name));
+        let groups = groups.map(|it| format!("{} group snapshot {}", it.name.unwrap(), it.id));
+        let alone = self.cinder.snapshots().into_iter().filter(|it| it.group_snapshot.is_none());
+        let snapshots = alone.filter(|it| ours(&it.name));
         let snapshots = snapshots.map(|it| format!("{} snapshot {}", it.name.unwrap(), it.id));
         let names = self.cinder.volumes("demo-id").into_iter().filter_map(|id| {
             let name = self.cinder.look(&id, |volume| volume.name.clone()).flatten();
             name.filter(|name| name.starts_with("stacksnap-")).map(|name| format!("{name} volume {id}"))
         });
-        backups.chain(snapshots).chain(names).collect()
+        backups.chain(groups).chain(snapshots).chain(names).collect()
     }
 }

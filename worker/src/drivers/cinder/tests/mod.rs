@@ -4,6 +4,7 @@ mod attached;
 mod contract;
 mod disk;
 mod faults;
+mod groups;
 mod lab;
 mod real;
 mod volumes;
