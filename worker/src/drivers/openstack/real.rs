@@ -4,29 +4,32 @@
 //! fails. The user and the project `laws` are for these tests alone. What lies behind a service is in `up`'s folder: that is
 //! how a test changes bytes, breaks reads and damages copies.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use stacksnap_common::ids::ProjectId;
 use stacksnap_openstack::{Method, Session, cinder, nova};
 
 use super::Patience;
-use super::lab::{Given, login};
-use crate::driver::CloudSource;
-use crate::drivers::contract::Shelf;
+use super::lab::{Caller, login};
 
 /// Who the tests are, and the name of their project.
 const WHO: &str = "laws";
 /// What something of the cloud's own is waited for at most.
 const WAIT: Duration = Duration::from_secs(180);
 
+/// What the user `laws` sees of it.
 pub(crate) struct Real {
-    pub(crate) shelf: Shelf,
-    pub(crate) session: Session,
-    pub(crate) project: ProjectId,
+    caller: Caller,
     state: PathBuf,
+}
+
+impl Deref for Real {
+    type Target = Caller;
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
 }
 
 impl Real {
@@ -34,11 +37,7 @@ impl Real {
         let session = session(WHO);
         let token = session.token().await.expect("the cloud's Keystone knows the user `laws`");
         let project = token.project.unwrap().id.parse().unwrap();
-        Self { shelf: Shelf::new(), session, project, state: var("STATE").into() }
-    }
-
-    pub(crate) fn source(&self) -> Arc<dyn CloudSource> {
-        Arc::new(Given(self.session.clone()))
+        Self { caller: Caller::with(session, project), state: var("STATE").into() }
     }
 
     /// In `up`'s folder.
@@ -86,7 +85,15 @@ pub(crate) fn patience(key: &'static str) -> Patience {
 }
 
 /// Between two looks: a real service has more to do than to answer us.
-pub(crate) const SOON: Duration = Duration::from_millis(200);
+pub(crate) const SOON: Duration = Duration::from_millis(400);
+
+/// Whether it is under way. Not asked again and again without a pause.
+pub(crate) async fn paced(is_under_way: bool) -> bool {
+    if !is_under_way {
+        tokio::time::sleep(SOON / 10).await;
+    }
+    is_under_way
+}
 
 /// A wait for something of the cloud's own: looked at again after each [`Wait::pause`].
 pub(crate) struct Wait {

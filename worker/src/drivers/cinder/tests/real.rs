@@ -32,6 +32,21 @@ mod both {
     driver_contract!(@real InCinder::start(VolumeMode::SnapshotAndBackup, 5));
 }
 
+/// Cinder reads a backup only to restore it: until then nobody sees that its bytes are lost, and then it is told.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a real cloud: tests/openstack/run runs it"]
+async fn a_backup_whose_bytes_are_lost_is_told_by_its_restore() {
+    let subject = InCinder::start(VolumeMode::Backup, 1).await;
+    let (driver, ctx) = (Subject::driver(&subject), || subject.cloud.ctx(lab::step(), Subject::resource(&subject)));
+    let artifact = lab::copy(&*driver, ctx()).await.unwrap();
+    subject.disk.lose_backup(artifact.data["backup"].as_str().unwrap());
+    assert!(lab::verify(&*driver, ctx(), &artifact).await.unwrap().ok);
+    let why = lab::permanent(lab::restore(&*driver, ctx(), &artifact).await);
+    assert!(why.contains("Cinder could not restore volume") && why.contains("error_restoring"), "{why}");
+    assert!(!why.contains("gives no reason"), "{why}");
+    subject.away().await;
+}
+
 /// A volume.
 struct InCinder {
     cloud: Real,
@@ -97,7 +112,7 @@ impl Subject for InCinder {
                 all.iter().any(|backup| going(&backup.status))
             }
         };
-        made || going(&self.cinder.volume(&self.volume).await.unwrap().status)
+        real::paced(made || going(&self.cinder.volume(&self.volume).await.unwrap().status)).await
     }
 
     fn reads_back(&self) -> bool {

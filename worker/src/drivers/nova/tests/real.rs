@@ -16,6 +16,7 @@ use super::contract::{Cloud, InNova};
 use crate::driver::CloudSource;
 use crate::drivers::contract::{Shelf, driver_contract};
 use crate::drivers::nova::Settings;
+use crate::drivers::openstack::lab::Caller;
 use crate::drivers::openstack::real::{self, Real, Wait};
 
 mod runs {
@@ -60,7 +61,7 @@ impl Cloud for Real {
     }
 
     fn source(&self) -> Arc<dyn CloudSource> {
-        Real::source(self)
+        Caller::source(self)
     }
 
     fn soon(&self) -> Duration {

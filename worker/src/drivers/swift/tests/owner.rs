@@ -109,15 +109,14 @@ impl Owner {
             bytes += part.len();
             md5.update(&part);
         }
-        let own = format!(
-            "{bytes} {}",
-            if object.is_slo() { "(a manifest)".to_owned() } else { hex::encode(md5.finalize()) }
-        );
-        let whole = match self.swift.large_object(container, name).await {
-            Ok(whole) => format!("{} {}", whole.bytes, whole.etag),
-            Err(_) => "broken".to_owned(),
-        };
-        format!("{} {own} {whole}", text(&object.headers))
+        let own = format!("{} {bytes}", text(&object.headers));
+        if !object.is_slo() && object.dlo().is_none() && object.headers.get("x-symlink-target").is_none() {
+            return format!("{own} {}", hex::encode(md5.finalize()));
+        }
+        match self.swift.large_object(container, name).await {
+            Ok(whole) => format!("{own} for {} {}", whole.bytes, whole.etag),
+            Err(_) => format!("{own} broken"),
+        }
     }
 }
 

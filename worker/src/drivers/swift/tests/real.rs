@@ -14,6 +14,7 @@ use super::contract::{Cloud, InSwift};
 use super::owner::Owner;
 use crate::driver::CloudSource;
 use crate::drivers::contract::{Shelf, driver_contract};
+use crate::drivers::openstack::lab::Caller;
 use crate::drivers::openstack::real::Real;
 
 driver_contract!(@real subject());
@@ -40,7 +41,7 @@ impl Cloud for Real {
     }
 
     fn source(&self) -> Arc<dyn CloudSource> {
-        Real::source(self)
+        Caller::source(self)
     }
 
     /// A byte of the object rots on the disk. Swift finds that when it has sent all of it, and hides the object from then on.
