@@ -1,7 +1,7 @@
-# Glance with its files in a folder, Placement, and Nova whose computer only pretends: it runs no instance, and snapshots
-# upload real bytes. Sourced by `up`.
+# Glance with its files in a folder, Placement, and Nova whose computer only pretends: it runs no instance. But each that boots
+# from an image has a disk, $S/nova/disks/ID: the image's bytes at first and after a rebuild, to be written to and read
+# directly, and what a snapshot uploads. Sourced by `up`.
 #
-# An instance has no disk here, so what is seen of a rebuild is Nova's record of it (image, states, events), not bytes.
 # Nova asks Neutron about ports even for a server without a network; Debian's Neutron is not run, and network.py answers
 # that there is nothing. There is one image, `tiny`, and one flavor, `m1.tiny` (tiny.py).
 
@@ -44,7 +44,7 @@ C
 }
 
 nova() {
-  mkdir -p "$S"/nova/{lock,py}
+  mkdir -p "$S"/nova/{lock,py,disks}
   cat >"$S/etc/placement.conf" <<C
 [api]
 auth_strategy = keystone
@@ -81,6 +81,10 @@ workers = 1
 [scheduler]
 workers = 1
 discover_hosts_in_cells_interval = 15
+[quota]
+instances = -1
+cores = -1
+ram = -1
 [database]
 connection = mysql+pymysql://root@localhost/nova?unix_socket=$S/mysql/sock&charset=utf8
 [api_database]
@@ -103,21 +107,43 @@ project_domain_name = Default
 service_token_roles_required = True
 C
   cat >"$S/nova/py/pretending.py" <<'C'
-"""Nova's fake driver, except that a snapshot uploads bytes: of its own the image would stay queued."""
+"""Nova's fake driver, with a file for each instance's disk. A moment passes before an image or a rebuild is done, so that
+either can be met half-way."""
 import io
+import os
+import time
 
 from nova.compute import task_states
 from nova.image import glance
 from nova.virt import fake
 
+DISKS = os.environ['DISKS']
+
+
+def disk(instance):
+    return os.path.join(DISKS, instance.uuid)
+
 
 class Driver(fake.FakeDriver):
+    def spawn(self, context, instance, image_meta, *args, **kwargs):
+        time.sleep(1)
+        if instance.image_ref:
+            glance.API().download(context, instance.image_ref, dest_path=disk(instance))
+        super().spawn(context, instance, image_meta, *args, **kwargs)
+
+    def destroy(self, context, instance, network_info, block_device_info=None, destroy_disks=True, **kwargs):
+        super().destroy(context, instance, network_info, block_device_info, destroy_disks, **kwargs)
+        if destroy_disks and os.path.exists(disk(instance)):
+            os.remove(disk(instance))
+
     def snapshot(self, context, instance, image_id, update_task_state):
+        time.sleep(1)
+        with open(disk(instance), 'rb') as it:
+            read = io.BytesIO(it.read())
         super().snapshot(context, instance, image_id, update_task_state)
         update_task_state(task_state=task_states.IMAGE_UPLOADING, expected_state=task_states.IMAGE_UPLOADING)
-        disk = io.BytesIO(('disk of %s\n' % instance.uuid).encode() * 1024)
         glance.API().update(context, image_id, {'disk_format': 'raw', 'container_format': 'bare', 'properties': {}},
-                            disk, purge_props=False)
+                            read, purge_props=False)
 C
   places placement
   places nova
@@ -142,7 +168,7 @@ C
       --log-file "$S/log/nova-$part.log"
   done
   # A driver is a module of nova.virt.
-  start nova-compute /usr/bin/python3 -c "import nova.virt; nova.virt.__path__.append('$S/nova/py')
+  start nova-compute env DISKS="$S/nova/disks" /usr/bin/python3 -c "import nova.virt; nova.virt.__path__.append('$S/nova/py')
 $(entry nova-compute nova.cmd.compute)" --config-file "$S/etc/nova.conf" --log-file "$S/log/nova-compute.log"
   start nova-api /usr/bin/python3 -c "$(entry nova-api nova.cmd.api_os_compute)" --config-file "$S/etc/nova.conf" \
     --log-file "$S/log/nova-api.log"

@@ -170,7 +170,10 @@ impl Claim {
                 Outcome::Later { after, checkpoint } => {
                     assert!(Instant::now() < until, "put off for ever");
                     ctx.checkpoint = checkpoint;
-                    tokio::time::sleep(after.min(self.soon)).await;
+                    tokio::select! {
+                        () = ctx.cancel.cancelled() => {}
+                        () = tokio::time::sleep(after.min(self.soon)) => {}
+                    }
                 }
             }
         }

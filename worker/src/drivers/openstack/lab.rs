@@ -19,15 +19,16 @@ use crate::drivers::contract::Shelf;
 use crate::lease::Lease;
 use crate::progress::Progress;
 
-/// `alice`, a member of the project `demo`, and the worker's part of what she asks for.
+/// A member of a project, and the worker's part of what they ask for.
 pub(crate) struct Caller {
+    pub(crate) session: Session,
+    pub(crate) project: ProjectId,
     pub(crate) shelf: Shelf,
     pub(crate) may_move: bool,
     pub(crate) servers: ServerMode,
     pub(crate) safety: Safety,
     pub(crate) leaves: bool,
     pub(crate) book: Book,
-    session: Session,
     stack: StackId,
     snapshot: SnapshotId,
 }
@@ -89,7 +90,7 @@ pub(crate) fn login(keystone: Url, (user, password): (&str, &str), project: &str
     Session::new(Http::new(http).unwrap(), keystone, credentials, Default::default()).unwrap()
 }
 
-pub(crate) struct Given(pub(crate) Session);
+struct Given(Session);
 
 #[async_trait]
 impl CloudSource for Given {
@@ -99,19 +100,25 @@ impl CloudSource for Given {
 }
 
 impl Caller {
+    /// `alice`, a member of the project `demo`.
     pub(crate) fn of(keystone: &fake::Keystone) -> Self {
         keystone.grant("alice", "demo", &["member"]);
         let session = login(keystone.url(), ("alice", "secret-of-alice"), "demo");
+        Self::with(session, "demo-id".parse().unwrap())
+    }
+
+    pub(crate) fn with(session: Session, project: ProjectId) -> Self {
         let (stack, snapshot) = (StackId::random(), SnapshotId::random());
         let (safety, book) = (Safety::None, Book::default());
         Self {
+            session,
+            project,
             shelf: Shelf::new(),
             may_move: true,
             servers: ServerMode::Run,
             safety,
             leaves: false,
             book,
-            session,
             stack,
             snapshot,
         }
@@ -124,7 +131,7 @@ impl Caller {
     pub(crate) fn ctx(&self, step: StepId, resource: Resource) -> Ctx {
         Ctx {
             step,
-            project: "demo-id".parse().unwrap(),
+            project: self.project.clone(),
             stack: self.stack,
             snapshot: Some(self.snapshot),
             resource: Arc::new(resource),

@@ -4,29 +4,32 @@
 //! fails. The user and the project `laws` are for these tests alone. What lies behind a service is in `up`'s folder: that is
 //! how a test changes bytes, breaks reads and damages copies.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use stacksnap_common::ids::ProjectId;
-use stacksnap_openstack::{Method, Session};
+use stacksnap_openstack::{Method, Session, cinder, nova};
 
 use super::Patience;
-use super::lab::{Given, login};
-use crate::driver::CloudSource;
-use crate::drivers::contract::Shelf;
+use super::lab::{Caller, login};
 
 /// Who the tests are, and the name of their project.
 const WHO: &str = "laws";
 /// What something of the cloud's own is waited for at most.
 const WAIT: Duration = Duration::from_secs(180);
 
+/// What the user `laws` sees of it.
 pub(crate) struct Real {
-    pub(crate) shelf: Shelf,
-    pub(crate) session: Session,
-    pub(crate) project: ProjectId,
+    caller: Caller,
     state: PathBuf,
+}
+
+impl Deref for Real {
+    type Target = Caller;
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
 }
 
 impl Real {
@@ -34,11 +37,7 @@ impl Real {
         let session = session(WHO);
         let token = session.token().await.expect("the cloud's Keystone knows the user `laws`");
         let project = token.project.unwrap().id.parse().unwrap();
-        Self { shelf: Shelf::new(), session, project, state: var("STATE").into() }
-    }
-
-    pub(crate) fn source(&self) -> Arc<dyn CloudSource> {
-        Arc::new(Given(self.session.clone()))
+        Self { caller: Caller::with(session, project), state: var("STATE").into() }
     }
 
     /// In `up`'s folder.
@@ -46,15 +45,29 @@ impl Real {
         self.state.join(path)
     }
 
-    /// What only an administrator may. `version`: of an API that has them, as a header has it.
-    pub(crate) async fn as_admin(&self, service: &str, version: Option<(&str, &str)>, path: &[&str], body: &Value) {
-        let admin = session("admin");
-        let mut request = admin.request(Method::POST, service, path).await.unwrap();
-        if let Some((service, version)) = version {
-            request = request.microversion(service, version).unwrap();
-        }
-        admin.send(request.json(body).unwrap()).await.unwrap();
+    /// What no client of ours asks for. `path` is in the service's own words, its version too.
+    pub(crate) async fn ask(&self, method: Method, (service, path): (&str, &[&str]), body: Option<&Value>) -> Value {
+        send(&self.session, method, (service, path), body).await
     }
+
+    /// What only an administrator may.
+    pub(crate) async fn as_admin(&self, (service, path): (&str, &[&str]), body: Option<&Value>) {
+        send(&session("admin"), Method::POST, (service, path), body).await;
+    }
+}
+
+/// The answer's body, or nothing.
+async fn send(who: &Session, method: Method, (service, path): (&str, &[&str]), body: Option<&Value>) -> Value {
+    let mut request = who.request(method, service, path).await.unwrap();
+    request = match service {
+        "block-storage" => request.microversion("volume", cinder::VERSION).unwrap(),
+        "compute" => request.microversion("compute", nova::VERSION).unwrap(),
+        _ => request,
+    };
+    if let Some(body) = body {
+        request = request.json(body).unwrap();
+    }
+    who.send(request).await.unwrap().json().unwrap_or_default()
 }
 
 /// Of a user in the project of the same name.
@@ -72,7 +85,15 @@ pub(crate) fn patience(key: &'static str) -> Patience {
 }
 
 /// Between two looks: a real service has more to do than to answer us.
-pub(crate) const SOON: Duration = Duration::from_millis(200);
+pub(crate) const SOON: Duration = Duration::from_millis(400);
+
+/// Whether it is under way. Not asked again and again without a pause.
+pub(crate) async fn paced(is_under_way: bool) -> bool {
+    if !is_under_way {
+        tokio::time::sleep(SOON / 10).await;
+    }
+    is_under_way
+}
 
 /// A wait for something of the cloud's own: looked at again after each [`Wait::pause`].
 pub(crate) struct Wait {

@@ -1,5 +1,5 @@
 //! A real volume's bytes, where Cinder's NFS driver has them: a file of all its GiB, and once a snapshot was taken of it a
-//! qcow2 file on top of that for what is written later; `.info` beside it says which.
+//! qcow2 file on top of that for what is written later; `.info` beside it says which. And its backups, as files.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -21,12 +21,17 @@ const PIECE: usize = 1 << 20;
 #[derive(Clone)]
 pub(super) struct Disk {
     share: PathBuf,
+    backups: PathBuf,
     name: String,
 }
 
 impl Disk {
     pub(super) fn of(cloud: &Real, volume: &str) -> Self {
-        Self { share: cloud.file("cinder/share"), name: format!("volume-{volume}") }
+        Self {
+            share: cloud.file("cinder/share"),
+            backups: cloud.file("cinder/backup"),
+            name: format!("volume-{volume}"),
+        }
     }
 
     fn base(&self) -> PathBuf {
@@ -77,6 +82,16 @@ impl Disk {
 
     pub(super) fn put_back(&self) {
         fs::rename(self.share.join(format!("{}.away", self.name)), self.base()).unwrap();
+    }
+
+    /// The files of a backup's bytes are gone.
+    pub(super) fn lose_backup(&self, id: &str) {
+        let folder = self.backups.join(&id[..2]).join(&id[2..4]).join(id);
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let is_bytes = |path: &PathBuf| path.to_str().unwrap().rsplit('-').next().unwrap().parse::<u32>().is_ok();
+        let files: Vec<_> = files.filter(is_bytes).collect();
+        assert!(!files.is_empty(), "the backup has no bytes");
+        files.iter().for_each(|file| fs::remove_file(file).unwrap());
     }
 
     /// A volume that was restored fills all its GiB.

@@ -1,4 +1,4 @@
-//! The driver against the fake cloud.
+//! The driver against the fake cloud, and its laws (`contract.rs`) also on a real Cinder (`real.rs`, `disk.rs`).
 
 mod attached;
 mod contract;

@@ -8,7 +8,7 @@ use serde_json::json;
 use stacksnap_common::ids::{ProjectId, StepId};
 use stacksnap_common::types::{Artifact, Resource, VolumeMode};
 use stacksnap_openstack::Cinder;
-use stacksnap_openstack::cinder::{NewVolume, VERSION};
+use stacksnap_openstack::cinder::NewVolume;
 
 use super::disk::Disk;
 use crate::driver::{CloudSource, Driver, VaultSource};
@@ -30,6 +30,20 @@ mod snapshot {
 mod both {
     use super::*;
     driver_contract!(@real InCinder::start(VolumeMode::SnapshotAndBackup, 5));
+}
+
+/// Cinder reads a backup only to restore it: until then nobody sees that its bytes are lost, and then it is told.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a real cloud: tests/openstack/run runs it"]
+async fn a_backup_whose_bytes_are_lost_is_told_by_its_restore() {
+    let subject = InCinder::start(VolumeMode::Backup, 1).await;
+    let (driver, ctx) = (Subject::driver(&subject), || subject.cloud.ctx(lab::step(), Subject::resource(&subject)));
+    let artifact = lab::copy(&*driver, ctx()).await.unwrap();
+    subject.disk.lose_backup(artifact.data["backup"].as_str().unwrap());
+    assert!(lab::verify(&*driver, ctx(), &artifact).await.unwrap().ok);
+    let why = lab::permanent(lab::restore(&*driver, ctx(), &artifact).await);
+    assert!(why.contains("is error_restoring now") && why.contains("not to be trusted"), "{why}");
+    subject.away().await;
 }
 
 /// A volume.
@@ -97,7 +111,7 @@ impl Subject for InCinder {
                 all.iter().any(|backup| going(&backup.status))
             }
         };
-        made || going(&self.cinder.volume(&self.volume).await.unwrap().status)
+        real::paced(made || going(&self.cinder.volume(&self.volume).await.unwrap().status)).await
     }
 
     fn reads_back(&self) -> bool {
@@ -148,15 +162,15 @@ impl Subject for InCinder {
     async fn damage(&self, artifact: &Artifact) {
         let named = |what: &str| artifact.data[what].as_str().map(str::to_owned);
         let body = json!({"os-reset_status": {"status": "error"}});
-        let (version, wait) = (Some(("volume", VERSION)), Wait::until("the copy is in `error`"));
+        let wait = Wait::until("the copy is in `error`");
         if let Some(backup) = named("backup") {
-            self.cloud.as_admin("block-storage", version, &["backups", &backup, "action"], &body).await;
+            self.cloud.as_admin(("block-storage", &["backups", &backup, "action"]), Some(&body)).await;
             while self.cinder.backup(&backup).await.unwrap().status != "error" {
                 wait.pause().await;
             }
         } else {
             let snapshot = named("snapshot").unwrap();
-            self.cloud.as_admin("block-storage", version, &["snapshots", &snapshot, "action"], &body).await;
+            self.cloud.as_admin(("block-storage", &["snapshots", &snapshot, "action"]), Some(&body)).await;
         }
     }
 

@@ -1,61 +1,121 @@
-//! The laws of every driver.
+//! The laws of every driver, in the fake cloud; `real.rs` has what is another in a real one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use stacksnap_common::ids::{ProjectId, StepId};
 use stacksnap_common::types::{Artifact, Resource, ServerMode};
 use stacksnap_openstack::fake::nova::Ends;
+use stacksnap_openstack::{Glance, Nova};
 
 use super::lab::Lab;
 use crate::driver::{CloudSource, Driver, VaultSource};
-use crate::drivers::contract::{Subject, driver_contract};
+use crate::drivers::contract::{Shelf, Subject, driver_contract};
+use crate::drivers::nova::{Server, Settings, TYPE};
+use crate::drivers::openstack::{lab, marks};
 
-driver_contract!(Lab::start());
+driver_contract!(subject(Lab::start().await));
 
 mod stopped {
     use super::*;
-    driver_contract!(Lab::stopping());
+    driver_contract!(subject(Lab::stopping().await));
+}
+
+async fn subject(lab: Lab) -> InNova<Lab> {
+    InNova::new(lab.server.clone(), lab.settings, lab.cloud.caller.servers, lab).await
+}
+
+/// The cloud that a server is in, where it is not the same to its user.
+#[async_trait]
+pub(super) trait Cloud: Send + Sync {
+    fn project(&self) -> ProjectId;
+
+    fn shelf(&self) -> &Shelf;
+
+    fn source(&self) -> Arc<dyn CloudSource>;
+
+    /// See [`Subject::soon`].
+    fn soon(&self) -> Duration;
+
+    fn disk(&self, server: &str) -> Vec<u8>;
+
+    fn write(&self, server: &str, content: &[u8]);
+
+    async fn lose(&self, server: &str);
+
+    /// Whoever reads the server's disk to make an image of it can't, or can again.
+    fn break_reads(&self, server: &str, broken: bool);
+
+    /// As far as Glance tells of damage.
+    async fn damage(&self, image: &str);
+}
+
+/// A server.
+pub(super) struct InNova<C> {
+    cloud: C,
+    server: String,
+    settings: Settings,
+    servers: ServerMode,
+    nova: Nova,
+    glance: Glance,
+}
+
+impl<C: Cloud> InNova<C> {
+    pub(super) async fn new(server: String, settings: Settings, servers: ServerMode, cloud: C) -> Self {
+        let session = cloud.source().session().await.unwrap();
+        let (nova, glance) = (Nova::new(session.clone()), Glance::new(session));
+        Self { cloud, server, settings, servers, nova, glance }
+    }
 }
 
 #[async_trait]
-impl Subject for Lab {
+impl<C: Cloud> Subject for InNova<C> {
     fn driver(&self) -> Arc<dyn Driver> {
-        Lab::driver(self)
+        Arc::new(Server::new(self.settings))
     }
 
     fn project(&self) -> ProjectId {
-        "demo-id".parse().unwrap()
+        self.cloud.project()
     }
 
     fn resource(&self) -> Resource {
-        Lab::resource(self)
+        lab::resource("web", TYPE, &self.server)
     }
 
     fn vault(&self) -> Arc<dyn VaultSource> {
-        self.shelf.vault()
+        self.cloud.shelf().vault()
     }
 
     fn cloud(&self) -> Arc<dyn CloudSource> {
-        self.source()
+        self.cloud.source()
+    }
+
+    fn soon(&self) -> Duration {
+        self.cloud.soon()
     }
 
     fn servers(&self) -> ServerMode {
-        self.cloud.caller.servers
+        self.servers
     }
 
     async fn is_frozen(&self) -> Option<bool> {
-        let off = self.nova.look(&self.server, |server| server.vm_state == "stopped");
-        off.filter(|_| self.servers() == ServerMode::Stop)
+        if self.servers != ServerMode::Stop {
+            return None;
+        }
+        Some(self.nova.server(&self.server).await.unwrap().vm_state == "stopped")
     }
 
     async fn freeze_by_others(&self, frozen: bool) {
-        let state = if frozen { "stopped" } else { "active" };
-        self.nova.change(&self.server, |server| server.vm_state = state.to_owned());
+        let ordered = if frozen { self.nova.stop(&self.server).await } else { self.nova.start(&self.server).await };
+        ordered.unwrap();
+        while self.is_frozen().await != Some(frozen) || self.is_under_way().await {
+            tokio::time::sleep(self.soon()).await;
+        }
     }
 
     async fn is_under_way(&self) -> bool {
-        self.nova.look(&self.server, |server| server.task_state.is_some()) == Some(true)
+        self.nova.server(&self.server).await.unwrap().task_state.is_some()
     }
 
     fn reads_back(&self) -> bool {
@@ -63,35 +123,71 @@ impl Subject for Lab {
     }
 
     async fn change(&self, round: u64) {
-        self.nova.write(&self.server, format!("round {round}").as_bytes());
+        self.cloud.write(&self.server, format!("round {round}").as_bytes());
     }
 
     async fn remove(&self) {
-        self.nova.lose_server(&self.server);
+        self.cloud.lose(&self.server).await;
     }
 
     async fn state(&self) -> String {
-        let look = |server: &stacksnap_openstack::fake::nova::Server| {
-            format!("{}\n{:?}\n", String::from_utf8_lossy(&server.content), server.metadata)
-        };
-        self.nova.look(&self.server, look).unwrap_or_default()
+        let metadata = self.nova.server(&self.server).await.unwrap().metadata;
+        format!("{}\n{metadata:?}\n", self.cloud.disk(&self.server).escape_ascii())
     }
 
     async fn left_by(&self, step: StepId) -> Vec<String> {
-        let name = format!("stacksnap-{step}");
-        self.images().into_iter().filter(|image| image.name == name).map(|image| image.id).collect()
+        let images = self.glance.images_named(&marks::name(step)).await.unwrap().into_iter();
+        images.map(|image| format!("image {} ({})", image.id, image.status)).collect()
     }
 
     async fn break_reads(&self) {
-        self.nova.always(Ends::ImageDeleted, true);
+        self.cloud.break_reads(&self.server, true);
     }
 
     async fn mend_reads(&self) {
-        self.nova.always(Ends::ImageDeleted, false);
+        self.cloud.break_reads(&self.server, false);
     }
 
     async fn damage(&self, artifact: &Artifact) {
-        let image = artifact.data["image"].as_str().unwrap();
+        self.cloud.damage(artifact.data["image"].as_str().unwrap()).await;
+    }
+}
+
+#[async_trait]
+impl Cloud for Lab {
+    fn project(&self) -> ProjectId {
+        "demo-id".parse().unwrap()
+    }
+
+    fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    fn source(&self) -> Arc<dyn CloudSource> {
+        lab::Caller::source(self)
+    }
+
+    fn soon(&self) -> Duration {
+        Duration::from_millis(50)
+    }
+
+    fn disk(&self, server: &str) -> Vec<u8> {
+        self.nova.content(server).unwrap()
+    }
+
+    fn write(&self, server: &str, content: &[u8]) {
+        self.nova.write(server, content);
+    }
+
+    async fn lose(&self, server: &str) {
+        self.nova.lose_server(server);
+    }
+
+    fn break_reads(&self, _: &str, broken: bool) {
+        self.nova.always(Ends::ImageDeleted, broken);
+    }
+
+    async fn damage(&self, image: &str) {
         self.glance.change(image, |image| image.content[0] ^= 0xff);
     }
 }

@@ -1,4 +1,4 @@
-//! The laws of every driver.
+//! The laws of every driver, in the fake cloud; `real.rs` has what is another in a real one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,96 +7,136 @@ use async_trait::async_trait;
 use stacksnap_common::ids::{ProjectId, StepId};
 use stacksnap_common::types::{Artifact, Resource};
 
-use super::lab::{Lab, NAME, PROJECT};
+use super::lab::{Lab, PROJECT};
+use super::owner::Owner;
 use crate::driver::{CloudSource, Driver, VaultSource};
-use crate::drivers::contract::{Subject, driver_contract};
-use crate::drivers::swift::Container;
+use crate::drivers::contract::{Shelf, Subject, driver_contract};
+use crate::drivers::openstack::lab;
+use crate::drivers::swift::{Container, TYPE};
 
 driver_contract!(subject());
 
-/// With one object that takes its time.
-async fn subject() -> Lab {
+async fn subject() -> InSwift<Lab> {
     let lab = Lab::start().await;
-    lab.fill();
-    lab.put("large", &noise(1, 3 << 20));
-    lab.swift.pace(Duration::from_millis(10));
-    lab
+    let subject = InSwift::filled(lab.owner().await, lab).await;
+    subject.cloud.swift.pace(Duration::from_millis(10));
+    subject
 }
 
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as u8
-    };
-    (0..length).map(|_| next()).collect()
+/// The cloud that a container is in, where it is not the same to its owner.
+#[async_trait]
+pub(super) trait Cloud: Send + Sync {
+    fn project(&self) -> ProjectId;
+
+    fn shelf(&self) -> &Shelf;
+
+    fn source(&self) -> Arc<dyn CloudSource>;
+
+    /// Of this object, at least.
+    async fn break_reads(&self, content: &[u8]);
+
+    async fn mend_reads(&self);
+}
+
+/// A container with a few of everything, and one object that takes its time.
+pub(super) struct InSwift<C> {
+    pub(super) owner: Owner,
+    pub(super) cloud: C,
+}
+
+impl<C> InSwift<C> {
+    pub(super) async fn filled(owner: Owner, cloud: C) -> Self {
+        owner.fill().await;
+        let subject = Self { owner, cloud };
+        subject.owner.put("large", &subject.large(0)).await;
+        subject
+    }
+
+    /// What is in it at first, and after each round of changes; in no other container.
+    fn large(&self, round: u64) -> Vec<u8> {
+        let seed = self.owner.container.bytes().fold(round, |seed, byte| seed.wrapping_mul(31) + u64::from(byte));
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as u8
+        };
+        (0..3 << 20).map(|_| next()).collect()
+    }
 }
 
 #[async_trait]
-impl Subject for Lab {
+impl<C: Cloud> Subject for InSwift<C> {
     fn driver(&self) -> Arc<dyn Driver> {
         Arc::new(Container)
     }
 
     fn project(&self) -> ProjectId {
-        PROJECT.parse().unwrap()
+        self.cloud.project()
     }
 
     fn resource(&self) -> Resource {
-        Lab::resource(self)
+        lab::resource("files", TYPE, &self.owner.container)
     }
 
     fn vault(&self) -> Arc<dyn VaultSource> {
-        self.shelf.vault()
+        self.cloud.shelf().vault()
     }
 
     fn cloud(&self) -> Arc<dyn CloudSource> {
-        self.source()
+        self.cloud.source()
     }
 
     async fn change(&self, round: u64) {
-        self.put("large", &noise(round + 100, 3 << 20));
-        self.put("a", format!("another, {round}").as_bytes());
-        self.put(&format!("new/{round}"), b"new");
-        for gone in ["a/b", "parts/1"] {
-            if self.content(gone).is_some() {
-                self.swift.remove(PROJECT, NAME, gone);
-            }
-        }
-        if self.content("typed").is_some() {
-            self.swift.change(PROJECT, NAME, "typed", |object| {
-                object.headers.insert("x-object-meta-round".to_owned(), round.to_string().into_bytes());
-            });
-        }
-        self.swift.change_container(PROJECT, NAME, |headers| {
-            headers.insert("x-container-meta-round".to_owned(), round.to_string().into_bytes());
-            headers.remove("x-container-read");
-        });
+        self.owner.change(round, &self.large(round)).await;
     }
 
     async fn remove(&self) {
-        self.swift.lose_container(PROJECT, NAME);
+        self.owner.remove().await;
     }
 
     async fn state(&self) -> String {
-        self.shown().join("\n")
+        self.owner.shown().await
     }
 
     async fn left_by(&self, step: StepId) -> Vec<String> {
-        self.shelf.left_by(&PROJECT.parse().unwrap(), step).await
+        self.cloud.shelf().left_by(&self.cloud.project(), step).await
     }
 
     async fn break_reads(&self) {
+        self.cloud.break_reads(&self.large(0)).await;
+    }
+
+    async fn mend_reads(&self) {
+        self.cloud.mend_reads().await;
+        self.owner.put("large", &self.large(0)).await;
+    }
+
+    async fn damage(&self, _: &Artifact) {
+        self.cloud.shelf().damage();
+    }
+}
+
+#[async_trait]
+impl Cloud for Lab {
+    fn project(&self) -> ProjectId {
+        PROJECT.parse().unwrap()
+    }
+
+    fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    fn source(&self) -> Arc<dyn CloudSource> {
+        lab::Caller::source(self)
+    }
+
+    async fn break_reads(&self, _: &[u8]) {
         self.swift.break_reads(true);
     }
 
     async fn mend_reads(&self) {
         self.swift.break_reads(false);
-    }
-
-    async fn damage(&self, _: &Artifact) {
-        self.shelf.damage();
     }
 }

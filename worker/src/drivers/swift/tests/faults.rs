@@ -21,7 +21,7 @@ async fn a_cloud_without_object_storage_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_storm_of_refusals_is_sat_out() {
     let lab = Lab::start().await;
-    lab.fill();
+    lab.fill().await;
     let before = lab.shown();
     lab.swift.fault("GET /files", Fault::Status(503), 2);
     lab.swift.fault("HEAD", Fault::Status(500), 0);

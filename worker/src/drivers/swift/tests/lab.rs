@@ -5,8 +5,9 @@ use std::ops::Deref;
 use stacksnap_common::ids::StepId;
 use stacksnap_common::store::Millis;
 use stacksnap_common::types::{Artifact, Preview, Resource, Verdict};
-use stacksnap_openstack::fake;
+use stacksnap_openstack::{Swift, fake};
 
+use super::owner::Owner;
 use crate::driver::{Ctx, Cut, Driver, Error, Outcome};
 use crate::drivers::openstack::lab::{self, Caller};
 use crate::drivers::swift::{Container, TYPE};
@@ -47,31 +48,15 @@ impl Lab {
         Self { keystone, swift, now: 1_000, caller }
     }
 
-    /// A few of everything: names that are hard, headers, all kinds of large objects, a link.
-    pub(super) fn fill(&self) {
-        let swift = &self.swift;
-        for name in ["a", "a.b", "a/b", "a0", "dir/", "//", "..", "%2F", "ü/ö", "sp ace?&#", "z\n"] {
-            self.put(name, format!("content of {name}").as_bytes());
-        }
-        self.put_with(
-            "typed",
-            b"x",
-            &[("Content-Type", "text/x; charset=y"), ("X-Object-Meta-A", "1"), ("X-Delete-At", "4000000000")],
-        );
-        self.put("empty", b"");
-        self.put("parts/1", b"one");
-        self.put("parts/2", b"two");
-        self.put_with("dynamic", b"", &[("X-Object-Manifest", "files/parts/"), ("X-Object-Meta-A", "2")]);
-        swift.put_slo(PROJECT, NAME, "static", &[(NAME, "parts/2"), (NAME, "parts/1")]);
-        // Sorted before what it is made of.
-        swift.put_slo(PROJECT, NAME, "a-nested", &[(NAME, "static"), (NAME, "parts/1")]);
-        swift.put_container(PROJECT, "elsewhere", &[]);
-        for part in ["dyn/1", "dyn/2", "seg/1", "seg/2", "other"] {
-            swift.put(PROJECT, "elsewhere", part, part.as_bytes(), &[]);
-        }
-        self.put_with("far", b"", &[("X-Object-Manifest", "elsewhere/dyn/")]);
-        swift.put_slo(PROJECT, NAME, "far-static", &[("elsewhere", "seg/2"), ("elsewhere", "seg/1")]);
-        self.put_with("link", b"", &[("X-Symlink-Target", "files/a")]);
+    /// See [`Owner::fill`].
+    pub(super) async fn fill(&self) {
+        self.owner().await.fill().await;
+        self.swift.asked();
+    }
+
+    pub(super) async fn owner(&self) -> Owner {
+        let swift = Swift::new(self.source().session().await.unwrap());
+        Owner { swift, container: NAME.to_owned(), elsewhere: "elsewhere".to_owned() }
     }
 
     pub(super) fn put(&self, name: &str, content: &[u8]) {
