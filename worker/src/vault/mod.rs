@@ -39,6 +39,7 @@ mod parent;
 mod problems;
 mod prune;
 mod put;
+mod reindex;
 mod same;
 mod seal;
 mod storage;
