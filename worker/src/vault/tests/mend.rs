@@ -122,6 +122,30 @@ async fn what_was_damaged_is_stored_anew_and_heals_the_entries_that_need_it() {
     }
 }
 
+/// A restore of a stream, and of a tree: the next snapshot needs no verification first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_meets_damage_puts_it_on_record() {
+    for harm in HARMS {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let ours = vault(directory).await;
+        let largest =
+            || files(directory, "data").into_iter().max_by_key(|pack| fs::metadata(pack).unwrap().len()).unwrap();
+        let tree = ours.put_tree(&label("d"), shared(trees::nasty()), work()).await.unwrap().entry;
+        harm.to(&largest());
+        assert!(matches!(read_back(&ours, &tree).await, Err(Error::Damaged(_))), "{harm:?}");
+        assert_eq!(on_record(directory).len(), 1, "{harm:?}");
+        ours.put_tree(&label("d"), shared(trees::nasty()), work()).await.unwrap();
+        assert!(read_back(&ours, &tree).await.is_ok(), "{harm:?}");
+        let stream = put(&ours, &content()).await.unwrap().entry;
+        harm.to(&largest());
+        assert!(matches!(stream_back(&ours, &stream).await, Err(Error::Damaged(_))), "{harm:?}");
+        assert_eq!(on_record(directory).len(), 2, "{harm:?}");
+        put(&ours, &content()).await.unwrap();
+        assert!(stream_back(&ours, &stream).await.unwrap().0 == content(), "{harm:?}");
+    }
+}
+
 /// The pack comes back: it is built on again, and nothing was stored twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_that_passes_is_taken_back_at_the_next_look() {
