@@ -8,7 +8,8 @@
 //! - `routes/`: all routes, each noun's from its own `routes.rs`: path, rule, what answers, documentation. `openapi/`: the
 //!   document that is made of them.
 //! - `stacks/`, `resources/`, `snapshots/`, `operations/`: one verb a file; `view.rs` is what it looks like in JSON.
-//! - `template/`: HOT, from text to checked resources. `templates/`: what is asked about templates before there is a stack.
+//! - `template/`: HOT, from text to checked resources; `busy.rs`: on whose time. `templates/`: what is asked about templates
+//!   before there is a stack.
 //! - `services.rs`, `software.rs`: what Heat has beside stacks, as far as clients ask for it.
 //! - `auth/`: who calls and what they may. `idempotency.rs`: the same change sent again.
 //! - `body.rs` and `json.rs`, `params.rs`, `base.rs`: what a request says. `answer.rs`, `fault.rs`, `webob.rs`: what it is told.
@@ -19,6 +20,7 @@ mod answer;
 pub mod auth;
 mod base;
 mod body;
+mod busy;
 mod fault;
 mod health;
 pub mod heat;
@@ -77,6 +79,7 @@ pub struct Api {
     /// Cancelled when the process should stop: event streams end.
     pub stopping: CancellationToken,
     streams: Arc<Semaphore>,
+    busy: busy::Busy,
     datas: snapshots::Datas,
 }
 
@@ -95,6 +98,7 @@ impl Api {
             metrics: None,
             stopping: CancellationToken::new(),
             streams: Arc::new(Semaphore::new(STREAMS)),
+            busy: busy::Busy::default(),
             datas: snapshots::Datas::default(),
         }
     }

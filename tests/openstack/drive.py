@@ -98,6 +98,52 @@ def a_snapshot_on_the_backend_and_a_backup_of_one():
         away(of)
 
 
+def volumes_of_one_group_are_cut_at_once():
+    admin = user('admin')
+    kinds = admin.get('/group_types', endpoint_filter={'service_type': 'block-storage'},
+                      headers={'OpenStack-API-Version': 'volume 3.43'}).json()['group_types']
+    named = [it['id'] for it in kinds if it['name'] == 'driven']
+    if not named:
+        made = admin.post('/group_types', json={'group_type': {'name': 'driven'}},
+                          endpoint_filter={'service_type': 'block-storage'},
+                          headers={'OpenStack-API-Version': 'volume 3.43'})
+        named = [made.json()['group_type']['id']]
+    new = {'name': 'driven', 'group_type': named[0], 'volume_types': ['__DEFAULT__']}
+    group = cinder('POST', '/groups', {'group': new})['group']['id']
+
+    def is_there():
+        return cinder('GET', f'/groups/{group}')['group']['status'] == 'available'
+    until('the group', is_there)
+    one, two = volume('one'), volume('two')
+    cinder('PUT', f'/groups/{group}', {'group': {'add_volumes': f'{one},{two}'}})
+    until('both are in it', is_there)
+    before = digest(one), digest(two)
+
+    def wholes():
+        return cinder('GET', '/group_snapshots/detail')['group_snapshots']
+    for mode in ('snapshot', 'snapshot+backup'):
+        of = of_volumes('group-' + mode.replace('+', '-'), one, two)
+        made = snapshot(of, volumes=mode)
+        parts = cinder('GET', '/snapshots/detail')['snapshots']
+        if mode == 'snapshot':
+            assert len(wholes()) == 1 and wholes()[0]['name'].startswith('stacksnap-'), wholes()
+            assert [it['group_snapshot_id'] for it in parts] == [wholes()[0]['id']] * 2, parts
+            assert {it['metadata']['stacksnap_resource'] for it in parts} == {'v0', 'v1'}, parts
+        else:
+            # Each backup is of a part, and the last of them took the whole along.
+            assert len(backups()) == 2 and all(it['snapshot_id'] for it in backups()), backups()
+            assert (wholes(), parts) == ([], [])
+            write(one, 'damage')
+            write(two, 'damage')
+            restore(made)
+            assert (digest(one), digest(two)) == before
+        away(of)
+        assert wholes() == []
+    cinder('PUT', f'/groups/{group}', {'group': {'remove_volumes': f'{one},{two}'}})
+    until('none is in it', is_there)
+    cinder('POST', f'/groups/{group}/action', {'delete': {'delete-volumes': False}})
+
+
 def a_volume_that_was_deleted_is_made_anew():
     first = volume('gone')
     it, before = of_volumes('gone', first), digest(first)
@@ -149,6 +195,7 @@ def a_quota_that_is_full_is_told():
 CHECKS = [
     two_volumes_come_back_byte_for_byte_and_nothing_is_left,
     a_snapshot_on_the_backend_and_a_backup_of_one,
+    volumes_of_one_group_are_cut_at_once,
     a_volume_that_was_deleted_is_made_anew,
     killed_while_a_backup_is_creating_there_is_one,
     a_quota_that_is_full_is_told,

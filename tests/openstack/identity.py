@@ -21,6 +21,7 @@ roles = {name: ensure(keystone.roles, name)
 for user, project, granted in (
         ('demo', 'demo', ('member', 'reader')),
         ('alt', 'alt', ('member', 'reader')),
+        ('laws', 'laws', ('member', 'reader')),
         ('rita', 'demo', ('reader',)),
         ('stacksnap', 'service', ('admin', 'service')),
         ('heat', 'service', ('admin', 'service')),

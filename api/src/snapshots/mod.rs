@@ -62,11 +62,14 @@ impl SnapshotPath {
     }
 }
 
-/// Names of resources, of a list in a body.
+/// Names of resources, of a list in a body. An empty one is refused: it would mean all, to whoever meant none.
 fn resource_names(given: &Value) -> Result<Vec<ResourceName>, Fault> {
     let wrong = || Fault::bad_request("resources must be a list of names of resources.");
-    let names = given.as_array().ok_or_else(wrong)?.iter();
-    names.map(|name| name.as_str().and_then(|name| name.parse().ok()).ok_or_else(wrong)).collect()
+    let names = given.as_array().ok_or_else(wrong)?;
+    if names.is_empty() {
+        return Err(Fault::bad_request("resources names no resource; leave it out for all of them."));
+    }
+    names.iter().map(|name| name.as_str().and_then(|name| name.parse().ok()).ok_or_else(wrong)).collect()
 }
 
 /// What plan and verify take: chosen resources, in the body or, as `resource=`, in the query; nothing else.

@@ -49,7 +49,7 @@ pub(crate) struct Shown<'a, D> {
     name: &'a Option<String>,
     action: &'a str,
     status: &'static str,
-    status_reason: &'a Option<String>,
+    status_reason: Option<&'a str>,
     data: D,
     creation_time: String,
     kind: Purpose,
@@ -72,7 +72,7 @@ pub(crate) fn view<D>(snapshot: &Snapshot, data: D) -> Shown<'_, D> {
         name: &snapshot.name,
         action: &snapshot.action,
         status: snapshot.status.as_str(),
-        status_reason: &snapshot.status_reason,
+        status_reason: reason(snapshot),
         data,
         creation_time: rfc3339(snapshot.created_at),
         kind: snapshot.purpose,
@@ -91,6 +91,12 @@ pub(crate) fn view<D>(snapshot: &Snapshot, data: D) -> Shown<'_, D> {
         },
         operation: snapshot.made_by,
     }
+}
+
+/// While a snapshot is being made its reason is how it will have ended, for the manifest; nobody is told before it has.
+fn reason(snapshot: &Snapshot) -> Option<&str> {
+    let making = snapshot.status == Status::InProgress && snapshot.action == "CREATE";
+    snapshot.status_reason.as_deref().filter(|_| !making)
 }
 
 /// The document that Heat calls `data`: the stack as it was, and what there is of each resource.

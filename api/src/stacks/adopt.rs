@@ -34,7 +34,7 @@ pub(super) async fn read(
     data: &Value,
     body: &Map<String, Value>,
 ) -> Result<Document, Fault> {
-    let document = parse(data)?;
+    let document = api.busy.run(|| parse(data)).await?;
     let template = match document.get("template") {
         None | Some(Value::Null) => return Err(invalid("'template'")),
         Some(template) => Value::Object(template::object("Template", template)?),

@@ -50,6 +50,16 @@ pub(crate) async fn parse(api: &Api, project: &ProjectId, body: &Map<String, Val
         Some(data) => Some(adopt::read(api, project, data, body).await?),
         None => None,
     };
+    api.busy.run(|| read(api, project, body, name, adopted)).await
+}
+
+fn read(
+    api: &Api,
+    project: &ProjectId,
+    body: &Map<String, Value>,
+    name: StackName,
+    adopted: Option<adopt::Document>,
+) -> Result<NewStack, Fault> {
     let files = given::object(body, "files")?;
     let (template, environment, parameters, files) = match &adopted {
         Some(adopted) => {

@@ -49,7 +49,7 @@ async fn preview(
 ) -> Result<Json<Value>, Fault> {
     params.truth("show_nested")?;
     let stack = path.live(api, change.project()).await?;
-    let new = parse(api, &stack, body, existing)?.definition.resources;
+    let new = parse(api, &stack, body, existing).await?.definition.resources;
     let states = api.store.resources_shown(change.project(), stack.id).await?;
     let changes = Changes::between(&stack.resources, &new);
     let of = |all: &[Resource], names: &[ResourceName]| -> Value {

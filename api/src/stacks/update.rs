@@ -78,7 +78,7 @@ async fn update(
     let mut left = TRIES;
     loop {
         let stack = path.live(api, change.project()).await?;
-        let new = parse(api, &stack, body, existing)?;
+        let new = parse(api, &stack, body, existing).await?;
         left -= 1;
         if request.grant.is_none() {
             request.grant = stacks.act(&change.caller, &new.definition.resources).await?;
@@ -100,7 +100,16 @@ struct Parts {
     files: Map<String, Value>,
 }
 
-pub(super) fn parse(api: &Api, stack: &Stack, body: &Map<String, Value>, existing: bool) -> Result<NewUpdate, Fault> {
+pub(super) async fn parse(
+    api: &Api,
+    stack: &Stack,
+    body: &Map<String, Value>,
+    existing: bool,
+) -> Result<NewUpdate, Fault> {
+    api.busy.run(|| read(api, stack, body, existing)).await
+}
+
+fn read(api: &Api, stack: &Stack, body: &Map<String, Value>, existing: bool) -> Result<NewUpdate, Fault> {
     given::refuse(body)?;
     let parts = if existing { kept(stack, body)? } else { anew(body)? };
     let given = template::Given {

@@ -4,7 +4,7 @@
 //! they are resolved in the order of their dependencies, so that what one refers to is known by then: the physical id of
 //! what exists, and of native resources, which are made here, their attributes too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 use stacksnap_common::ids::{PoolName, ResourceName, StackName};
@@ -55,9 +55,9 @@ pub(super) fn read(
             definitions.push((name.as_str(), definition));
         }
     }
+    let here: BTreeSet<&str> = definitions.iter().map(|(name, _)| *name).collect();
     let mut resources = Vec::new();
     for (name, definition) in &definitions {
-        let here: Vec<&str> = definitions.iter().map(|(name, _)| *name).collect();
         resources.push(begun(name, definition, declared, &here, resolver)?);
     }
     let levels =
@@ -101,17 +101,17 @@ fn begun(
     name: &str,
     definition: &Map<String, Value>,
     declared: &Map<String, Value>,
-    here: &[&str],
+    here: &BTreeSet<&str>,
     resolver: &mut Resolver<'_>,
 ) -> Result<Resource, Fault> {
     let name: ResourceName =
         name.parse().map_err(|error: stacksnap_common::ids::Invalid| invalid(error.to_string()))?;
     let mut depends_on = depends_on(&name, definition, declared)?;
     // What a false condition leaves out is not waited for.
-    depends_on.retain(|need| here.contains(&need.as_str()));
+    depends_on.retain(|need| here.contains(need.as_str()));
     for need in resolver.references(definition.get("properties").unwrap_or(&Value::Null)) {
         if let Ok(need) = need.parse()
-            && here.contains(&ResourceName::as_str(&need))
+            && here.contains(ResourceName::as_str(&need))
             && !depends_on.contains(&need)
         {
             depends_on.push(need);
@@ -229,16 +229,15 @@ fn depends_on(
         Some(Value::Array(list)) => list.iter().collect(),
         Some(one) => vec![one],
     };
-    let mut names = Vec::new();
+    let (mut names, mut seen) = (Vec::new(), BTreeSet::new());
     for other in given {
         let other = other.as_str().ok_or_else(wrong)?;
         if !declared.contains_key(other) {
             let why = format!("The specified reference \"{other}\" (in {name}.depends_on) is incorrect.");
             return Err(Fault::refused("InvalidTemplateReference", why));
         }
-        let other: ResourceName = other.parse().map_err(|_| wrong())?;
-        if !names.contains(&other) {
-            names.push(other);
+        if seen.insert(other) {
+            names.push(other.parse().map_err(|_| wrong())?);
         }
     }
     Ok(names)

@@ -25,17 +25,20 @@ pub(crate) async fn validate(State(api): State<Arc<Api>>, mut change: Change) ->
     };
     // The name that Heat gives the stack that it tries.
     let name: StackName = "dummy".parse().map_err(|_| Fault::internal())?;
-    let (environment, parameters) = template::environment::requested(&body, part("template"), &files)?;
-    let given = Given {
-        template: part("template"),
-        environment: &environment,
-        parameters,
-        files: &files,
-        stack_name: &name,
-        project: change.project(),
-        before: &[],
-        adopting: false,
-        resources: api.limits.resources_per_stack as usize,
+    let check = || {
+        let (environment, parameters) = template::environment::requested(&body, part("template"), &files)?;
+        let given = Given {
+            template: part("template"),
+            environment: &environment,
+            parameters,
+            files: &files,
+            stack_name: &name,
+            project: change.project(),
+            before: &[],
+            adopting: false,
+            resources: api.limits.resources_per_stack as usize,
+        };
+        template::validate(&given, &api.store.kinds)
     };
-    template::validate(&given, &api.store.kinds).map(Json)
+    api.busy.run(check).await.map(Json)
 }

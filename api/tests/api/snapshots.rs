@@ -1,11 +1,13 @@
 //! The five operations of Heat on snapshots, and ours beside them, as clients see them.
 
+use std::time::Duration;
+
 use axum::http::Method;
 use serde_json::{Value, json};
 use stacksnap_common::operation::Verb;
-use stacksnap_common::store::Settings;
+use stacksnap_common::store::{Claimed, Ended, Settings};
 
-use crate::support::{World, failing, keys, kinds};
+use crate::support::{World, failing, good, keys, kinds};
 
 /// Heat 27's keys, in its order (transcripts 028 and 053).
 const HEATS: [&str; 7] = ["id", "name", "action", "status", "status_reason", "data", "creation_time"];
@@ -62,6 +64,11 @@ async fn create_answers_200_bare_and_the_stack_is_in_progress_by_then() {
     let (code, kind, message) = world.post(&format!("{path}/restore"), Value::Null).await.fault();
     assert_eq!((code, kind.as_str()), (400, "NotSupported"));
     assert_eq!(message, "Restoring incomplete snapshot is not supported.");
+    for (verb, doing) in [("plan", "Planning the restore of"), ("verify", "Verifying")] {
+        let (code, kind, message) = world.post(&format!("{path}/{verb}"), json!({})).await.fault();
+        assert_eq!((code, kind.as_str()), (400, "NotSupported"));
+        assert_eq!(message, format!("{doing} incomplete snapshot is not supported."));
+    }
 }
 
 #[tokio::test]
@@ -170,6 +177,7 @@ async fn a_restore_may_choose_resources_and_decline_safety() {
     for wrong in [
         json!({"anything": 1}),
         json!({"resources": "data"}),
+        json!({"resources": []}),
         json!({"resources": ["a/b"]}),
         json!({"resources": ["unknown"]}),
         json!({"resources": ["net"]}),
@@ -235,6 +243,23 @@ async fn what_is_shown_again_is_what_is_there() {
     world.work().await;
     agree("removed").await;
     assert_eq!(world.get(&path).await.status, 404);
+}
+
+#[tokio::test]
+async fn nobody_is_told_how_a_snapshot_ended_before_it_has() {
+    let world = World::new();
+    let stack = world.stack("gold").await;
+    let made = world.post(&format!("{stack}/snapshots"), json!({})).await.json();
+    let hour = Some(Duration::from_secs(3600));
+    let unsealed = |step: &Claimed| match step.verb {
+        Verb::Seal => Ended::Retry { reason: "the vault is away".to_owned(), after: hour },
+        _ => good(step),
+    };
+    world.work_as(&unsealed).await;
+    let path = format!("{stack}/snapshots/{}", made["id"].as_str().unwrap());
+    let shown = world.get(&path).await.json()["snapshot"].clone();
+    assert_eq!((&shown["status"], &shown["protected"]), (&json!("IN_PROGRESS"), &json!(2)), "{shown}");
+    assert_eq!(shown["status_reason"], Value::Null);
 }
 
 #[tokio::test]

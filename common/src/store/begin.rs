@@ -103,6 +103,18 @@ impl Store {
         B: Fn(Gate) -> F,
         F: Future<Output = Result<(Batch, Begun), Error>>,
     {
+        match self.accept_anew(request, build).await {
+            // What is in the way may be this very request: sent twice at once, and the other one was accepted meanwhile.
+            Err(refused) => self.answered(request).await?.ok_or(refused),
+            done => done,
+        }
+    }
+
+    async fn accept_anew<B, F>(&self, request: &Request<'_>, build: B) -> Result<Answer, Error>
+    where
+        B: Fn(Gate) -> F,
+        F: Future<Output = Result<(Batch, Begun), Error>>,
+    {
         let mut gate = Gate::Open;
         for _ in 0..50 {
             if let Some(answer) = self.answered(request).await? {

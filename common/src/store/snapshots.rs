@@ -202,7 +202,10 @@ impl Store {
         let project = &request.project;
         let mut snapshot = self.snapshot_of_stack(project, stack, id).await?;
         if snapshot.value.status != Status::Complete || snapshot.value.action != "CREATE" {
-            return Err(Error::NotSupported(INCOMPLETE));
+            return Err(Error::NotSupported(match kind {
+                Kind::Verify => "Verifying incomplete snapshot is not supported.",
+                _ => "Planning the restore of incomplete snapshot is not supported.",
+            }));
         }
         let (mut batch, stack) = self.kept_stack(project, stack).await?;
         let captured = self.captured(project, id).await?;

@@ -23,6 +23,13 @@ pub struct GroupSnapshot {
     pub created_at: String,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+pub struct Group {
+    pub id: String,
+    /// `available`, `creating`, `updating`, `deleting`, `error`, …
+    pub status: String,
+}
+
 /// A snapshot of a group that is to be taken.
 #[derive(Debug, Clone, Serialize)]
 pub struct NewGroupSnapshot {
@@ -37,6 +44,10 @@ struct Made {
 }
 
 impl Cinder {
+    pub async fn group(&self, id: &str) -> Result<Group, Error> {
+        self.get(&["groups", id], "group").await
+    }
+
     /// The volumes of a group.
     pub async fn volumes_in(&self, group: &str) -> Result<Vec<Volume>, Error> {
         let mut found: Vec<Volume> = self.list("volumes", &[("group_id", group)]).await?;

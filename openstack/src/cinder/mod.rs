@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub use backup::{Backup, NewBackup};
-pub use group::{GroupSnapshot, NewGroupSnapshot};
+pub use group::{Group, GroupSnapshot, NewGroupSnapshot};
 pub use snapshot::{NewSnapshot, Snapshot};
 pub use volume::{Attachment, NewVolume, Volume};
 

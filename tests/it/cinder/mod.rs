@@ -1,5 +1,6 @@
 //! Volumes, servers and shares of a cloud, end to end: the binary, its embedded default, and a cloud with state.
 
+mod groups;
 mod heat;
 mod many;
 mod orphans;

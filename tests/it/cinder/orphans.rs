@@ -6,8 +6,8 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use stacksnap_openstack::fake::cinder::Backup;
 
-use super::Cloud;
 use super::trusts::{Alice, config};
+use super::{Cloud, two};
 use crate::support::app::App;
 
 fn listed(app: &App, more: &[&str]) -> (i32, Vec<Value>, String) {
@@ -112,6 +112,30 @@ async fn what_could_not_be_searched_is_said() {
     assert_eq!((status, found.len()), (1, 0));
     assert!(stderr.contains("Cinder could not be searched"), "{stderr}");
     cloud.keystone.away(false);
+}
+
+/// It has no metadata, so its name says which step has taken it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_of_a_group_is_found_by_its_name_and_goes_with_its_parts() {
+    let cloud = Cloud::start().await;
+    let app = App::embedded_with(&cloud.config("mode = \"snapshot\"")).await;
+    let (first, second) = (cloud.volume("one"), cloud.volume("two"));
+    let group = cloud.cinder.group("demo-id", &[&first, &second]);
+    let stack = app.stack_of("s", two(&first, &second)).await;
+    app.snapshot(&stack, "good").await;
+    let kept = cloud.cinder.group_snapshots()[0].id.clone();
+    cloud.cinder.foreign_group_snapshot(&group, "stacksnap-of-mine");
+    assert_eq!(listed(&app, &[]).1, Vec::<Value>::new(), "one is a snapshot's, the other a user's");
+
+    let lost = cloud.cinder.foreign_group_snapshot(&group, &format!("stacksnap-{}.1.0", uuid::Uuid::now_v7()));
+    let (status, found, stderr) = listed(&app, &["--delete", &format!("{lost},{kept}")]);
+    assert_eq!((status, ids(&found)), (1, vec![lost.as_str()]), "{stderr}");
+    assert_eq!(
+        (&found[0]["what"], &found[0]["project"], &found[0]["bytes"]),
+        (&json!("group snapshot"), &json!("demo-id"), &json!(2_u64 << 30))
+    );
+    assert!(stderr.contains(&format!("{kept} is no orphan")), "{stderr}");
+    assert_eq!((cloud.cinder.group_snapshots().len(), cloud.cinder.snapshots().len()), (2, 4));
 }
 
 /// An image that says it is of a step that no record knows; its id.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::{Client, Response};
+use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use stacksnap_openstack::fake::{self, cinder, nova};
 use tokio::sync::Mutex;
@@ -102,6 +102,7 @@ impl Cloud for Fake {
                     ("tomorrow", tomorrow()),
                 ])
             }
+            "a group type" => kept([("kind", cinder::GROUP_TYPE.to_owned())]),
             "an image" => kept([("image", self.glance.image("demo-id", "wire", b"0123456789"))]),
             "a server" => {
                 let server = self.nova.server("demo-id", b"content");
@@ -183,6 +184,27 @@ impl Real {
         json(request.header("x-auth-token", self.token("stacksnap").await).send().await.unwrap()).await
     }
 
+    /// One whose backend need not cut at one moment. Only an administrator makes one, and it is there for good.
+    async fn group_type(&self) -> Kept {
+        let (_, demo) = self.login("demo").await;
+        let (token, service) = self.login("stacksnap").await;
+        let id = |token: &Value| token["project"]["id"].as_str().unwrap().to_owned();
+        let url = format!("{}/group_types", self.endpoint("block-storage").await.replace(&id(&demo), &id(&service)));
+        let ask = |request: RequestBuilder| {
+            let request = request.header("x-auth-token", &token).header("openstack-api-version", "volume 3.43");
+            async { json(request.send().await.unwrap()).await }
+        };
+        let all = ask(self.client.get(&url)).await["group_types"].clone();
+        let known = all.as_array().unwrap().iter().find(|it| it["name"] == "wire").cloned();
+        let kind = match known {
+            Some(known) => known,
+            None => {
+                ask(self.client.post(&url).json(&json!({"group_type": {"name": "wire"}}))).await["group_type"].clone()
+            }
+        };
+        kept([("kind", kind["id"].as_str().unwrap().to_owned())])
+    }
+
     async fn boot(&self) -> Kept {
         let (flavors, images) = (self.get("compute", "/flavors").await, self.get("image", "/images?name=tiny").await);
         let id = |of: &Value| of["id"].as_str().unwrap().to_owned();
@@ -240,6 +262,7 @@ impl Cloud for Real {
                 let secret = || self.secret.clone();
                 return kept([("secret-demo", secret()), ("secret-stacksnap", secret()), ("tomorrow", tomorrow())]);
             }
+            "a group type" => return self.group_type().await,
             "an image" => return self.upload().await,
             "a server" => return self.boot().await,
             "no server" => {

@@ -51,4 +51,4 @@ macro_rules! scenes {
     )*};
 }
 
-scenes!(keystone, cinder, glance, nova, swift);
+scenes!(keystone, cinder, groups, glance, nova, swift);

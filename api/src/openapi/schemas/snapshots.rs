@@ -135,7 +135,8 @@ pub(crate) struct SnapshotData {
 /// No other keys; Heat takes no body at all.
 #[derive(ToSchema)]
 pub(crate) struct RestoreRequest {
-    /// Names; absent or empty: the whole stack.
+    /// Names; absent: the whole stack.
+    #[schema(min_items = 1)]
     resources: Option<Vec<String>>,
     /// Whether to take a safety snapshot first.
     safety: Option<bool>,
@@ -144,6 +145,7 @@ pub(crate) struct RestoreRequest {
 /// No other keys.
 #[derive(ToSchema)]
 pub(crate) struct ChosenResources {
-    /// Names; absent or empty: all.
+    /// Names; absent: all.
+    #[schema(min_items = 1)]
     resources: Option<Vec<String>>,
 }

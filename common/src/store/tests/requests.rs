@@ -54,6 +54,22 @@ async fn the_same_key_answers_the_same_and_makes_one() {
     assert!(matches!(other, Err(Error::KeyReused)));
 }
 
+/// Sent twice at once, and the other one is accepted between the look for an answer and the look at the stack.
+#[tokio::test]
+async fn a_request_is_not_in_its_own_way() {
+    let (world, stack) = world_with_stack(Settings::default()).await;
+    let request = world.keyed(&world.project);
+    let new = NewSnapshot::default();
+    let other = async || world.store.create_snapshot(&request, stack, &new).await.unwrap();
+    let answer = world.store.accept(&request, async |_| {
+        other().await;
+        Err(world.store.create_snapshot(&world.request(), stack, &new).await.unwrap_err())
+    });
+    assert_eq!(operation_of(&answer.await.unwrap()), operation_of(&other().await));
+    let unkeyed = world.store.create_snapshot(&world.request(), stack, &new).await;
+    assert!(matches!(unkeyed, Err(Error::Busy { .. })));
+}
+
 #[tokio::test]
 async fn limits_are_kept_and_named() {
     let settings = Settings { stacks: 2, snapshots_per_stack: 1, resources: 10, ..Settings::default() };

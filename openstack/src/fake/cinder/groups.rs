@@ -12,7 +12,7 @@ use super::routes::page;
 use super::state::{Group, GroupSnapshot, Next, Snapshot, State};
 
 /// Of every group's type.
-const KIND: &str = "7a2e1c54-0000-4000-8000-000000000001";
+pub const KIND: &str = "7a2e1c54-0000-4000-8000-000000000001";
 
 impl State {
     pub(super) fn serve_groups(&mut self, method: &str, path: &[&str], given: &Given<'_>) -> Option<Answer> {
@@ -111,8 +111,14 @@ impl State {
     fn create_group_snapshot(&mut self, given: &Given<'_>) -> Answer {
         let new = &given.body["group_snapshot"];
         let group = new["group_id"].as_str().unwrap_or_default();
-        self.group_of(group, given)?;
+        let busy = ["creating", "updating"].contains(&self.group_of(group, given)?.status.as_str());
         let volumes: Vec<_> = self.volumes.values().filter(|it| it.group.as_deref() == Some(group)).cloned().collect();
+        if busy || volumes.is_empty() {
+            return Err(bad_request(
+                "Invalid Group: Source group cannot be empty or in 'creating' or 'updating' state. No group snapshot will \
+                 be created.",
+            ));
+        }
         if volumes.iter().any(|it| it.status == "error") {
             return Err(bad_request(
                 "Invalid volume: The snapshot cannot be created when the volume is in error status.",
@@ -125,17 +131,32 @@ impl State {
                 "SnapshotLimitExceeded: Maximum number of snapshots allowed ({allowed}) exceeded"
             )));
         }
-        let id = self.id();
         let failed = Next::Failed(String::new());
         let due = self.due(self.delays.snapshot, Ends::GroupSnapshotInError, Next::Made, failed);
-        let (name, description) = (text(&new["name"]), text(&new["description"]));
-        for volume in volumes {
+        let name = text(&new["name"]);
+        let id = self.put_group_snapshot(group, given.project, name.clone(), text(&new["description"]), "creating");
+        self.group_snapshot_of(&id, given)?.due = due;
+        Ok((StatusCode::ACCEPTED, json!({"group_snapshot": {"id": id, "name": name, "group_type_id": KIND}})))
+    }
+
+    /// With a part of each volume.
+    pub(super) fn put_group_snapshot(
+        &mut self,
+        group: &str,
+        project: &str,
+        name: Option<String>,
+        description: Option<String>,
+        status: &str,
+    ) -> String {
+        let id = self.id();
+        let volumes = self.volumes.values().filter(|it| it.group.as_deref() == Some(group));
+        for volume in volumes.cloned().collect::<Vec<_>>() {
             let part = Snapshot {
                 id: self.id(),
                 project: volume.project,
                 name: name.clone(),
                 description: description.clone(),
-                status: "creating".to_owned(),
+                status: status.to_owned(),
                 volume: volume.id,
                 size: volume.size,
                 metadata: Default::default(),
@@ -148,16 +169,16 @@ impl State {
         }
         let snapshot = GroupSnapshot {
             id: id.clone(),
-            project: given.project.to_owned(),
+            project: project.to_owned(),
             group: group.to_owned(),
-            name: name.clone(),
+            name,
             description,
-            status: "creating".to_owned(),
+            status: status.to_owned(),
             created: Self::now(),
-            due,
+            due: None,
         };
         self.group_snapshots.insert(id.clone(), snapshot);
-        Ok((StatusCode::ACCEPTED, json!({"group_snapshot": {"id": id, "name": name, "group_type_id": KIND}})))
+        id
     }
 
     fn delete_group_snapshot(&mut self, id: &str, given: &Given<'_>) -> Answer {

@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use reqwest::Url;
 
 pub use faults::Ends;
+pub use groups::KIND as GROUP_TYPE;
 pub(super) use inside::Volumes;
 pub use state::{Backup, Delays, GroupSnapshot, Quota, Snapshot, Volume};
 
@@ -167,6 +168,18 @@ impl Cinder {
     /// A group of these volumes; its id.
     pub fn group(&self, project: &str, volumes: &[&str]) -> String {
         self.state().put_group(project, volumes)
+    }
+
+    /// `updating`: volumes come into it or leave it just now.
+    pub fn group_is(&self, group: &str, status: &str) {
+        self.state().groups.get_mut(group).unwrap().status = status.to_owned();
+    }
+
+    /// A snapshot of a group of somebody else's making; its id.
+    pub fn foreign_group_snapshot(&self, group: &str, name: &str) -> String {
+        let mut state = self.state();
+        let project = state.groups[group].project.clone();
+        state.put_group_snapshot(group, &project, Some(name.to_owned()), None, "available")
     }
 
     /// All snapshots of groups, the oldest first.

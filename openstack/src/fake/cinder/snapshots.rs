@@ -29,7 +29,7 @@ impl State {
                 let new = &given.body["snapshot"];
                 snapshot.name = text(&new["name"]).or(snapshot.name.take());
                 snapshot.description = text(&new["description"]).or(snapshot.description.take());
-                (StatusCode::OK, json!({"snapshot": snapshot.detail()}))
+                (StatusCode::OK, json!({"snapshot": snapshot.view()}))
             }),
             ("PUT", [id, "metadata"]) => self.snapshot_of(id, given).map(|snapshot| {
                 snapshot.metadata = Given::metadata(&given.body["metadata"]);

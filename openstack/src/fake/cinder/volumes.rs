@@ -108,6 +108,7 @@ impl State {
         volume.kind = text(&new["volume_type"]).unwrap_or_else(|| volume.kind.clone());
         volume.metadata = Given::metadata(&new["metadata"]);
         volume.snapshot = text(&new["snapshot_id"]);
+        volume.group = text(&new["group_id"]);
         volume.status = "creating".to_owned();
         volume.due = due;
         Ok((StatusCode::ACCEPTED, json!({"volume": volume.view()})))

@@ -16,7 +16,7 @@ use crate::lease::Lease;
 use crate::progress::Progress;
 
 /// After so long a law is taken to be broken.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A step, over all its claims.
 pub(super) struct Step<'a> {
@@ -30,6 +30,7 @@ pub(super) struct Step<'a> {
 pub(super) struct Claim {
     pub(super) driver: Arc<dyn Driver>,
     pub(super) ctx: Ctx,
+    soon: Duration,
 }
 
 impl<'a> Step<'a> {
@@ -72,7 +73,7 @@ impl<'a> Step<'a> {
             records: self.subject.records(),
             now: Millis(1_000_000),
         };
-        Claim { driver: self.subject.driver(), ctx }
+        Claim { driver: self.subject.driver(), ctx, soon: self.subject.soon() }
     }
 
     /// Returns when what `claim` runs has begun to move bytes. What runs must not be over then: the subject is too small
@@ -159,7 +160,7 @@ impl Claim {
         self.to_the_end(async |ctx| self.driver.discard(ctx, made_by, artifact).await).await.unwrap();
     }
 
-    /// What was put off is called again, with its checkpoint: not after the time that it asked for, but soon.
+    /// What was put off is called again, with its checkpoint, [soon](Subject::soon).
     async fn to_the_end<T>(&self, mut run: impl AsyncFnMut(&Ctx) -> Result<Outcome<T>, Error>) -> Result<T, Error> {
         let until = Instant::now() + PATIENCE;
         let mut ctx = self.ctx.clone();
@@ -169,7 +170,7 @@ impl Claim {
                 Outcome::Later { after, checkpoint } => {
                     assert!(Instant::now() < until, "put off for ever");
                     ctx.checkpoint = checkpoint;
-                    tokio::time::sleep(after.min(Duration::from_millis(50))).await;
+                    tokio::time::sleep(after.min(self.soon)).await;
                 }
             }
         }

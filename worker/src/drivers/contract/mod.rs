@@ -3,7 +3,8 @@
 //! A driver comes with a [`Subject`]: a real resource, small but for one thing (a copy or a restore of it takes long
 //! enough to be caught half-way), and a way to look at the outside world without the driver. A law plays the worker's
 //! part ([`claim`]): it claims a step, is killed, cancelled or late, and claims the step again with a driver that
-//! remembers nothing; then it looks at what is there.
+//! remembers nothing; then it looks at what is there. Drivers of a cloud's resources do so in the fake cloud with every run
+//! of the tests, and in a real one with `tests/openstack/run`.
 //!
 //! - [`copies`]: what a copy leaves, once or twice, whole or not at all.
 //! - [`restores`]: that what was copied comes back, and that nothing else is touched.
@@ -22,6 +23,7 @@ mod restores;
 mod shelf;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use stacksnap_common::ids::{ProjectId, SnapshotId, StepId};
@@ -132,12 +134,28 @@ pub(crate) trait Subject: Send + Sync {
 
     /// Damages what the artifact's bytes are in.
     async fn damage(&self, artifact: &Artifact);
+
+    /// After how long what was put off is looked at again: not after the time that it asked for, but soon.
+    fn soon(&self) -> Duration {
+        Duration::from_millis(50)
+    }
+
+    /// A law has held. Of a subject whose bytes outlive it: they are not needed any more.
+    async fn away(&self) {}
 }
 
-/// Makes one test of each law; the argument is an expression that makes a fresh [`Subject`], awaited.
+/// Makes one test of each law; the argument is an expression that makes a fresh [`Subject`], awaited. `@real`: of a cloud that
+/// is not in this process, and that `tests/openstack/run` brings up for it.
 macro_rules! driver_contract {
+    (@real $subject:expr) => {
+        $crate::drivers::contract::driver_contract!(@laws
+            [#[ignore = "needs a real cloud: tests/openstack/run runs it"]] $subject);
+    };
     ($subject:expr) => {
-        $crate::drivers::contract::driver_contract!(@each $subject;
+        $crate::drivers::contract::driver_contract!(@laws [] $subject);
+    };
+    (@laws $attributes:tt $subject:expr) => {
+        $crate::drivers::contract::driver_contract!(@each $attributes $subject;
             two_copies_bring_back_two_states,
             a_step_that_copies_twice_leaves_one_copy,
             a_cut_that_nobody_copies_leaves_nothing,
@@ -159,14 +177,17 @@ macro_rules! driver_contract {
             what_is_cancelled_beforehand_does_nothing,
         );
     };
-    (@each $subject:expr; $($law:ident,)*) => {
-        $(
-            #[tokio::test(flavor = "multi_thread")]
-            async fn $law() {
-                let subject = $subject.await;
-                $crate::drivers::contract::$law(&subject).await;
-            }
-        )*
+    (@each $attributes:tt $subject:expr; $($law:ident,)*) => {
+        $($crate::drivers::contract::driver_contract!(@one $attributes $subject; $law);)*
+    };
+    (@one [$($attribute:tt)*] $subject:expr; $law:ident) => {
+        #[tokio::test(flavor = "multi_thread")]
+        $($attribute)*
+        async fn $law() {
+            let subject = $subject.await;
+            $crate::drivers::contract::$law(&subject).await;
+            $crate::drivers::contract::Subject::away(&subject).await;
+        }
     };
 }
 pub(crate) use driver_contract;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use stacksnap_common::ids::{OperationId, ProjectId, SnapshotId, StackId, StepId};
 use stacksnap_common::store::Millis;
 use stacksnap_common::types::{Artifact, Preview, Resource, ServerMode, Verdict};
-use stacksnap_openstack::{Credentials, Domain, Http, Scope, Session, User, fake, http};
+use stacksnap_openstack::{Credentials, Domain, Http, Scope, Session, Url, User, fake, http};
 use tokio_util::sync::CancellationToken;
 
 use super::Patience;
@@ -76,7 +76,20 @@ impl Records for Book {
     }
 }
 
-struct Given(Session);
+/// A user of the default domain, in a project of it.
+pub(crate) fn login(keystone: Url, (user, password): (&str, &str), project: &str) -> Session {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let domain = Domain::Id("default".to_owned());
+    let credentials = Credentials::Password {
+        user: User::Name(user.to_owned(), domain.clone()),
+        password: password.into(),
+        scope: Scope::Project(project.to_owned(), domain),
+    };
+    let http = http::Settings { answer: Duration::from_secs(20), ..http::Settings::default() };
+    Session::new(Http::new(http).unwrap(), keystone, credentials, Default::default()).unwrap()
+}
+
+pub(crate) struct Given(pub(crate) Session);
 
 #[async_trait]
 impl CloudSource for Given {
@@ -87,16 +100,8 @@ impl CloudSource for Given {
 
 impl Caller {
     pub(crate) fn of(keystone: &fake::Keystone) -> Self {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         keystone.grant("alice", "demo", &["member"]);
-        let domain = Domain::Id("default".to_owned());
-        let credentials = Credentials::Password {
-            user: User::Name("alice".to_owned(), domain.clone()),
-            password: "secret-of-alice".into(),
-            scope: Scope::Project("demo".to_owned(), domain),
-        };
-        let http = http::Settings { answer: Duration::from_secs(20), ..http::Settings::default() };
-        let session = Session::new(Http::new(http).unwrap(), keystone.url(), credentials, Default::default()).unwrap();
+        let session = login(keystone.url(), ("alice", "secret-of-alice"), "demo");
         let (stack, snapshot) = (StackId::random(), SnapshotId::random());
         let (safety, book) = (Safety::None, Book::default());
         Self {

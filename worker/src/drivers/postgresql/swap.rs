@@ -135,11 +135,15 @@ pub(super) async fn finish(session: &Session, database: &str, names: &Names, fac
 
 /// Drops one of our own databases, if it is there, with whoever is connected to it.
 pub(super) async fn drop_database(session: &Session, name: &str) -> Result<(), Error> {
-    if !exists(session, name).await? {
-        return Ok(());
-    }
+    let sql = "SELECT datistemplate FROM pg_database WHERE datname = $1";
+    let rows = session.query("looking for the database", sql, &[&name]).await?;
+    let Some(row) = rows.first() else { return Ok(()) };
     let name = ident(name);
-    session.run("dropping a database of ours", &format!("ALTER DATABASE {name} IS_TEMPLATE false")).await?;
+    // Only where it has to be: one that the server was dropping when it crashed takes nothing but a DROP DATABASE
+    // (`database_is_invalid_form`, since 15.4, 14.9, 13.12, 12.16 and 11.21).
+    if row.get(0) {
+        session.run("dropping a database of ours", &format!("ALTER DATABASE {name} IS_TEMPLATE false")).await?;
+    }
     session.run("dropping a database of ours", &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
 }
 

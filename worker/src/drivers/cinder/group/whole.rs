@@ -106,7 +106,12 @@ impl Thing for AGroupSnapshot<'_> {
         self.calls.cinder.group_snapshot(id).await.map(Found::from)
     }
 
+    /// Whatever else is wrong with the group Cinder says itself.
     async fn is_free(&self) -> Result<Free, Cloud> {
+        let status = self.calls.cinder.group(self.group).await?.status;
+        if ["creating", "updating"].contains(&status.as_str()) {
+            return Ok(Free::NotYet(format!("group {} is {status}", self.group)));
+        }
         let all = self.calls.cinder.volumes_in(self.group).await?;
         let free = all.iter().map(|it| free(&format!("volume {}", it.id), &it.status, &["available", "in-use"]));
         Ok(free.into_iter().find(|free| *free != Free::Yes).unwrap_or(Free::Yes))

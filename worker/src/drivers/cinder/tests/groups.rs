@@ -245,9 +245,22 @@ async fn a_volume_that_is_busy_is_waited_for_by_all() {
     let group = Group::start(Snapshot).await;
     group.lab.cinder.change(&group.volumes[2], |it| it.status = "backing-up".to_owned());
     let watching = async {
-        until(|| group.asked("GET", "/volumes/detail") > 0).await;
+        until(|| group.asked("GET", &format!("/groups/{}", group.id)) > 0).await;
         assert!(group.lab.cinder.group_snapshots().is_empty());
         group.lab.cinder.change(&group.volumes[2], |it| it.status = "available".to_owned());
+    };
+    tokio::join!(group.cut_all(), watching);
+    assert_eq!(group.lab.cinder.group_snapshots().len(), 1);
+}
+
+#[tokio::test]
+async fn a_group_that_is_just_being_changed_is_waited_for() {
+    let group = Group::start(Snapshot).await;
+    group.lab.cinder.group_is(&group.id, "updating");
+    let watching = async {
+        until(|| group.asked("GET", &format!("/groups/{}", group.id)) > 0).await;
+        assert!(group.lab.cinder.group_snapshots().is_empty());
+        group.lab.cinder.group_is(&group.id, "available");
     };
     tokio::join!(group.cut_all(), watching);
     assert_eq!(group.lab.cinder.group_snapshots().len(), 1);

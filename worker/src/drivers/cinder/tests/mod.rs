@@ -2,7 +2,9 @@
 
 mod attached;
 mod contract;
+mod disk;
 mod faults;
 mod groups;
 mod lab;
+mod real;
 mod volumes;

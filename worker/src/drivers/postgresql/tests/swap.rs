@@ -41,6 +41,31 @@ async fn a_kill_after_each_stage_is_made_good_where_the_database_was_gone() {
     killed_after("swap_killed_gone", true).await;
 }
 
+/// A server that crashes while it drops a database calls it invalid from then on: `datconnlimit` is -2
+/// (`DATCONNLIMIT_INVALID_DB` in `src/include/catalog/pg_database.h`).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_of_the_server_while_it_drops_one_of_ours_is_made_good() {
+    let rig = Rig::new("swap_invalid").await;
+    rig.sql("CREATE TABLE t AS SELECT generate_series(1, 100) n").await;
+    let (before, artifact) = (rig.script(), rig.copied().await);
+    // The half-made side database, which is made anew; and the old one, which is all that is left to be dropped.
+    for (stages, ours) in [(1, "_new"), (5, "_old")] {
+        rig.sql("DELETE FROM t").await;
+        let ctx = rig.ctx();
+        let first = Restore::begin(&ctx, &rig.connection, &artifact, "swap_invalid").await.unwrap();
+        for stage in &ALL[..stages] {
+            first.stage(*stage).await.unwrap();
+        }
+        drop(first);
+        let left = rig.leftovers(ctx.step).await;
+        assert!(left.ends_with(ours) && !left.contains(','), "{left}");
+        rig.admin(&format!("UPDATE pg_database SET datconnlimit = -2 WHERE datname = '{left}'")).await;
+        done(rig.driver.restore(&ctx, &artifact).await);
+        assert_eq!(rig.script(), before);
+        assert_eq!(rig.leftovers(ctx.step).await, "");
+    }
+}
+
 /// Of a restore that nobody comes back to.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_restore_left_is_found_and_removed_by_its_name() {
