@@ -24,8 +24,8 @@ use super::{Error, Work};
 
 /// What a prune must take care of.
 pub(super) struct Aside {
-    /// The damaged packs that the index names, with the length that rustic is to be told of each, zero for one that is not
-    /// there: it stops at a pack that is missing, which an entry may need as soon as it is there again.
+    /// The damaged packs that the index names, with the length that rustic is to be told of each, zero for one that is
+    /// not there: it stops at a pack that is missing, which an entry may need as soon as it is there again.
     pub(super) packs: BTreeMap<Id, u32>,
     /// The damaged index files, which rustic must not see. They can go when a prune has found all that entries need.
     pub(super) index_files: BTreeSet<Id>,

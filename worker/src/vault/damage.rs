@@ -16,7 +16,8 @@
 //! - A prune removes it when no entry needs anything that is only there, by the same delay as always
 //!   ([`super::aside`]).
 //!
-//! An index file that is damaged is as one that is lost: what it named is indexed again from the packs ([`super::reindex`]).
+//! An index file that is damaged is as one that is lost: what it named is indexed again from the packs
+//! ([`super::reindex`]).
 
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
@@ -81,8 +82,8 @@ impl Project {
         }
     }
 
-    /// Puts an index file on record, by which a prune removes it, if its bytes are certainly not what was written; if not,
-    /// that it can't be used is an error.
+    /// Puts an index file on record, by which a prune removes it, if its bytes are certainly not what was written; if
+    /// not, that it can't be used is an error.
     pub(super) fn give_up_index_file(&self, id: &Id, error: Error) -> Result<(), Error> {
         let again = self.storage.read_full(FileType::Index, id)?;
         if hash(&again) == hash_of(id) {

@@ -2,7 +2,7 @@
 //!
 //! A [`Project`] is small: the storage and the repository's key. What is large is its index. It is read when it is
 //! needed, kept in [`Indexes`] up to a number of bytes over all projects, and brought up to date at the start of every
-//! call by the lists of index files and of what is damaged: any worker may have written some, and a prune replaces them.
+//! call by the lists of index files and of what is damaged: any worker may have written some; a prune replaces them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};

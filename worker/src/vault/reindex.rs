@@ -1,9 +1,10 @@
 //! What a lost index file named, found again: each pack says at its end what is in it.
 //!
-//! A pack that no index names is one that a put has just written, one that a prune is about to remove, or one whose index
-//! file is lost. Only the last may be indexed again. So a verification indexes packs that hold what its entry needs and no
-//! index has: no prune removes such a pack, since it keeps whatever an entry needs. A prune, which nobody else prunes beside,
-//! indexes all of them if it knows that an index file is damaged; what nothing needs it then removes as ever.
+//! A pack that no index names is one that a put has just written, one that a prune is about to remove, or one whose
+//! index file is lost. Only the last may be indexed again. So a verification indexes packs that hold what its entry needs
+//! and no index has: no prune removes such a pack, since it keeps whatever an entry needs. A prune, which nobody else
+//! prunes beside, indexes all of them if it knows that an index file is damaged; what nothing needs it then removes as
+//! ever.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -96,7 +97,8 @@ impl Project {
                 .map_err(|error| Error::Internal(format!("an index file can't be made: {error}")))?;
             work.commit()?;
             self.write_file(FileType::Index, &json)?;
-            tracing::warn!(project = %self.id, packs = found.packs.len(), "packs that no index named are indexed again");
+            let packs = found.packs.len();
+            tracing::warn!(project = %self.id, packs, "packs that no index named are indexed again");
         }
         Ok(found.packs.len())
     }
@@ -156,7 +158,9 @@ mod tests {
     proptest! {
         /// What a pack says of itself is what was put into it, and what was cut short is no header.
         #[test]
-        fn a_header_survives(blobs in prop::collection::vec((any::<bool>(), 1..1_000_000_u32, any::<u16>(), any::<[u8; 32]>()), 1..50)) {
+        fn a_header_survives(
+            blobs in prop::collection::vec((any::<bool>(), 1..1_000_000_u32, any::<u16>(), any::<[u8; 32]>()), 1..50),
+        ) {
             let mut offset = 0;
             let blobs: Vec<BlobEntry> = blobs.into_iter().map(|(tree, length, raw_length, id)| {
                 let kind = if tree { BlobType::Tree } else { BlobType::Data };
