@@ -22,12 +22,24 @@ use super::index::{Index, hash_of};
 use super::open::Project;
 use super::{Error, Work};
 
-/// Sets aside every pack on record. For each that the index names: the length that rustic is to be told, zero if it is not
-/// there: it stops at one that is missing, which an entry may need as soon as it is there again.
+/// What a prune must take care of.
+pub(super) struct Aside {
+    /// The damaged packs that the index names, with the length that rustic is to be told of each, zero for one that is
+    /// not there: it stops at a pack that is missing, which an entry may need as soon as it is there again.
+    pub(super) packs: BTreeMap<Id, u32>,
+    /// The damaged index files, which rustic must not see. They can go when a prune has found all that entries need.
+    pub(super) index_files: BTreeSet<Id>,
+}
+
+/// Sets aside every pack on record.
 ///
 /// A pack that has not the length by the index is looked at first. If it is whole, the index says too little of it: it was
 /// set aside once, by a fault that has passed.
-pub(super) fn set_aside(project: &Project, work: &Work) -> Result<BTreeMap<Id, u32>, Error> {
+pub(super) fn set_aside(project: &Project, work: &Work) -> Result<Aside, Error> {
+    let lost = lost_index_files(project)?;
+    if !lost.is_empty() {
+        project.reindex(|_| true, work)?;
+    }
     let files = project.index_files()?;
     // After the index: whatever that names was there.
     let listed: HashMap<Id, u32> = project.storage.list_with_size(FileType::Pack)?.into_iter().collect();
@@ -63,10 +75,25 @@ pub(super) fn set_aside(project: &Project, work: &Work) -> Result<BTreeMap<Id, u
         }
     }
     // Neither there nor named: there is nothing that the record could be about.
-    for gone in index.damaged().iter().filter(|pack| !aside.contains_key(pack) && !listed.contains_key(pack)) {
+    let known = |id: &&Id| aside.contains_key(id) || listed.contains_key(id) || lost.contains(id);
+    for gone in index.damaged().iter().filter(|id| !known(id)) {
         project.storage.absolve(gone)?;
     }
-    Ok(aside)
+    Ok(Aside { packs: aside, index_files: lost })
+}
+
+/// The index files that are on record: with those that are readable again off it.
+fn lost_index_files(project: &Project) -> Result<BTreeSet<Id>, Error> {
+    // Whatever can't be read goes on record here.
+    let readable: BTreeSet<Id> = project.index_files()?.into_iter().map(|(id, _)| id).collect();
+    let mut lost: BTreeSet<Id> = project.storage.list(FileType::Index)?.into_iter().collect();
+    let damaged = project.storage.damaged()?;
+    lost.retain(|id| damaged.contains(id));
+    for whole in lost.intersection(&readable) {
+        project.storage.absolve(whole)?;
+    }
+    lost.retain(|id| !readable.contains(id));
+    Ok(lost)
 }
 
 /// The packs whose length is not the index's, and which are not on record after they were looked at.

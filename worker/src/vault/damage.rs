@@ -15,6 +15,9 @@
 //! - A pack from which a blob was read rightly is looked at again, and taken off the record if all of it is right.
 //! - A prune removes it when no entry needs anything that is only there, by the same delay as always
 //!   ([`super::aside`]).
+//!
+//! An index file that is damaged is as one that is lost: what it named is indexed again from the packs
+//! ([`super::reindex`]).
 
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
@@ -77,6 +80,24 @@ impl Project {
         if let Err(error) = done {
             tracing::warn!(%project, pack = name, %error, "can't tell now, or can't record, whether a pack is damaged");
         }
+    }
+
+    /// Puts an index file on record, by which a prune removes it, if its bytes are certainly not what was written; if
+    /// not, that it can't be used is an error.
+    pub(super) fn give_up_index_file(&self, id: &Id, error: Error) -> Result<(), Error> {
+        let again = self.storage.read_full(FileType::Index, id)?;
+        if hash(&again) == hash_of(id) {
+            return Err(error);
+        }
+        self.is_here()?;
+        if !self.storage.damaged()?.contains(id) {
+            self.storage.record(id)?;
+            tracing::error!(
+                project = %self.id, file = id.to_hex().as_str(),
+                "an index file of the vault is damaged: what it names is looked for when a snapshot is verified"
+            );
+        }
+        Ok(())
     }
 
     /// Whether the pack is certainly not what was written. An error says that it can't be told now.

@@ -4,7 +4,10 @@
 //!   amount of index open ([`vaults`], [`open`], [`keyfile`], [`index`]).
 //! - [`Vault`] is one project's repository. `put_stream` and `put_tree` take what a driver reads and leave one *entry*:
 //!   a restic snapshot whose tags are its [`Label`] ([`put`], [`archive`]). `get_stream` and `open_tree` give it back
-//!   ([`get`], [`walk`], [`fetch`]). The rest keeps house: [`manifest`], [`entries`], [`verify`], [`seal`], [`prune`].
+//!   ([`get`], [`walk`], [`fetch`]). The rest keeps house: [`manifest`], [`entries`], [`verify`] and how it is told
+//!   ([`problems`]), [`seal`], [`prune`].
+//! - What is no longer as it was written goes on record, and nothing new is built on it ([`damage`]; for a prune
+//!   [`aside`]); what a lost index file named is found again ([`reindex`]).
 //! - An entry counts from the moment in which its restic snapshot is written, and that is done last, when every byte was
 //!   read without an error, packs and index are on disk, the lease is held and nobody cancelled. So an entry that can
 //!   be found is whole.
@@ -39,6 +42,7 @@ mod parent;
 mod problems;
 mod prune;
 mod put;
+mod reindex;
 mod same;
 mod seal;
 mod storage;

@@ -2,7 +2,7 @@
 //!
 //! A [`Project`] is small: the storage and the repository's key. What is large is its index. It is read when it is
 //! needed, kept in [`Indexes`] up to a number of bytes over all projects, and brought up to date at the start of every
-//! call by the lists of index files and of what is damaged: any worker may have written some, and a prune replaces them.
+//! call by the lists of index files and of what is damaged: any worker may have written some; a prune replaces them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -167,11 +167,14 @@ impl Project {
             let known = known.filter(|index| index.files().is_subset(&listed) && *index.damaged() == damaged);
             let known = known.unwrap_or_else(|| Arc::new(Index::beside(damaged)));
             let new: Vec<Id> = listed.difference(known.files()).copied().collect();
-            if new.is_empty() {
-                self.common.indexes.put(&self.id, &known);
-                return Ok(known);
-            }
+            let all = new.len();
             match self.read_index_files(new) {
+                // One has gone on record just now: this index must say so.
+                Ok(files) if files.len() < all && self.storage.damaged()? != *known.damaged() => {}
+                Ok(files) if files.is_empty() => {
+                    self.common.indexes.put(&self.id, &known);
+                    return Ok(known);
+                }
                 Ok(files) => {
                     let index = Arc::new(known.with(files));
                     self.common.indexes.put(&self.id, &index);
@@ -193,11 +196,20 @@ impl Project {
         }
     }
 
+    /// Those that can be read: one that is damaged is as one that is lost ([`super::reindex`]).
     fn read_index_files(&self, ids: Vec<Id>) -> Result<Vec<(Id, IndexFile)>, Error> {
-        ids.into_iter().map(|id| Ok((id, self.read_file(FileType::Index, &id)?))).collect()
+        let mut files = Vec::with_capacity(ids.len());
+        for id in ids {
+            match self.read_file(FileType::Index, &id) {
+                Ok(file) => files.push((id, file)),
+                Err(error @ Error::Damaged(_)) => self.give_up_index_file(&id, error)?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(files)
     }
 
-    /// Every index file now in the repository.
+    /// Every index file now in the repository that can be read.
     pub(super) fn index_files(&self) -> Result<Vec<(Id, IndexFile)>, Error> {
         self.read_index_files(self.storage.list(FileType::Index)?)
     }

@@ -86,27 +86,27 @@ struct Indexer {
 }
 
 #[derive(Default, Serialize)]
-struct NewIndex {
-    packs: Vec<PackEntry>,
+pub(super) struct NewIndex {
+    pub(super) packs: Vec<PackEntry>,
 }
 
 #[derive(Serialize)]
-struct PackEntry {
-    id: Id,
-    blobs: Vec<BlobEntry>,
+pub(super) struct PackEntry {
+    pub(super) id: Id,
+    pub(super) blobs: Vec<BlobEntry>,
     /// rustic's; restic ignores it. Prune judges a pack's age by it.
-    time: Timestamp,
+    pub(super) time: Timestamp,
 }
 
 #[derive(Serialize)]
-struct BlobEntry {
-    id: Id,
+pub(super) struct BlobEntry {
+    pub(super) id: Id,
     #[serde(rename = "type")]
-    kind: BlobType,
-    offset: u32,
-    length: u32,
+    pub(super) kind: BlobType,
+    pub(super) offset: u32,
+    pub(super) length: u32,
     #[serde(rename = "uncompressed_length", skip_serializing_if = "is_zero")]
-    raw_length: u32,
+    pub(super) raw_length: u32,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -274,7 +274,7 @@ pub(super) fn next<T>(queue: &Mutex<Receiver<T>>) -> Option<T> {
 
 /// restic's pack header: for each blob, in order, its kind, its length in the pack, its length before compression if it
 /// is compressed, and its id. Numbers are little endian.
-fn header(blobs: &[BlobEntry]) -> Vec<u8> {
+pub(super) fn header(blobs: &[BlobEntry]) -> Vec<u8> {
     let mut header = Vec::with_capacity(blobs.len() * 41);
     for blob in blobs {
         let compressed = blob.raw_length != 0;

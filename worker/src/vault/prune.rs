@@ -5,7 +5,6 @@
 //! pack, and is sealed by then ([`super::seal`]). Never is anything removed at once. A prune runs under a lease of its
 //! own; without it every further write of it fails.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use rustic_core::{
     WriteBackend,
 };
 
-use super::aside::set_aside;
+use super::aside::{Aside, set_aside};
 use super::open::{Project, without_cache};
 use super::storage::{Storage, through_rustic};
 use super::{Error, Vault, Work};
@@ -52,9 +51,9 @@ impl Vault {
 }
 
 pub(super) fn prune(project: &Arc<Project>, keep: Duration, work: &Work) -> Result<Pruned, Error> {
-    let aside = set_aside(project, work)?;
+    let aside = Arc::new(set_aside(project, work)?);
     let storage: Arc<dyn WriteBackend> =
-        Arc::new(Leased { storage: Arc::clone(&project.storage), work: work.clone(), aside });
+        Arc::new(Leased { storage: Arc::clone(&project.storage), work: work.clone(), aside: Arc::clone(&aside) });
     let backends = RepositoryBackends::new(storage, None);
     let repository =
         Repository::new(&without_cache(), &backends)?.open(&Credentials::Masterkey(project.master().clone()))?;
@@ -74,6 +73,11 @@ pub(super) fn prune(project: &Arc<Project>, keep: Duration, work: &Work) -> Resu
     };
     work.commit()?;
     repository.prune(&options, plan)?;
+    for lost in &aside.index_files {
+        work.commit()?;
+        project.storage.remove(FileType::Index, lost, true)?;
+        project.storage.absolve(lost)?;
+    }
     work.commit()?;
     pruned.swept = project.storage.sweep(keep)?;
     Ok(pruned)
@@ -83,7 +87,7 @@ pub(super) fn prune(project: &Arc<Project>, keep: Duration, work: &Work) -> Resu
 struct Leased {
     storage: Arc<dyn Storage>,
     work: Work,
-    aside: BTreeMap<Id, u32>,
+    aside: Arc<Aside>,
 }
 
 impl ReadBackend for Leased {
@@ -94,9 +98,13 @@ impl ReadBackend for Leased {
     fn list_with_size(&self, kind: FileType) -> RusticResult<Vec<(Id, u32)>> {
         self.work.go_on().map_err(through_rustic)?;
         let mut listed = self.storage.list_with_size(kind)?;
-        if kind == FileType::Pack {
-            listed.retain(|(id, _)| !self.aside.contains_key(id));
-            listed.extend(self.aside.iter().map(|(id, size)| (*id, *size)));
+        match kind {
+            FileType::Pack => {
+                listed.retain(|(id, _)| !self.aside.packs.contains_key(id));
+                listed.extend(self.aside.packs.iter().map(|(id, size)| (*id, *size)));
+            }
+            FileType::Index => listed.retain(|(id, _)| !self.aside.index_files.contains(id)),
+            _ => {}
         }
         Ok(listed)
     }
@@ -125,7 +133,7 @@ impl WriteBackend for Leased {
     fn remove(&self, kind: FileType, id: &Id, cache: bool) -> RusticResult<()> {
         self.work.commit().map_err(through_rustic)?;
         self.storage.remove(kind, id, cache)?;
-        if self.aside.contains_key(id) {
+        if self.aside.packs.contains_key(id) {
             self.storage.absolve(id).map_err(through_rustic)?;
         }
         Ok(())

@@ -15,6 +15,7 @@ use super::fetch::read_sealed;
 use super::index::{Index, hash_of};
 use super::open::Project;
 use super::problems::Problems;
+use super::reindex::index_again;
 use super::walk::{self, blobs, top};
 use super::{EntryId, Error, Vault, Work};
 
@@ -33,6 +34,15 @@ impl Vault {
 }
 
 fn verify(project: &Arc<Project>, entry: &EntryId, read_data: bool, work: &Work) -> Result<Verdict, Error> {
+    let verdict = look(project, entry, read_data, work)?;
+    // What an index file named that is lost may still be there.
+    if verdict.ok || !index_again(project, entry, work)? {
+        return Ok(verdict);
+    }
+    look(project, entry, read_data, work)
+}
+
+fn look(project: &Arc<Project>, entry: &EntryId, read_data: bool, work: &Work) -> Result<Verdict, Error> {
     let problems = Problems::default();
     let mut read = 0;
     match contents(project, entry, work, &problems) {

@@ -82,10 +82,10 @@ async fn a_damaged_pack_is_found_whichever_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_index_snapshot_config_or_key_is_named() {
+async fn a_damaged_snapshot_config_or_key_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let (stream, _) = stored(directory.path()).await;
-    for kind in ["index", "snapshots", "keys"] {
+    for kind in ["snapshots", "keys"] {
         let before = files(directory.path(), kind);
         for file in before.clone() {
             let whole = fs::read(&file).unwrap();

@@ -122,6 +122,30 @@ async fn what_was_damaged_is_stored_anew_and_heals_the_entries_that_need_it() {
     }
 }
 
+/// A restore of a stream, and of a tree: the next snapshot needs no verification first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_meets_damage_puts_it_on_record() {
+    for harm in HARMS {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let ours = vault(directory).await;
+        let largest =
+            || files(directory, "data").into_iter().max_by_key(|pack| fs::metadata(pack).unwrap().len()).unwrap();
+        let tree = ours.put_tree(&label("d"), shared(trees::nasty()), work()).await.unwrap().entry;
+        harm.to(&largest());
+        assert!(matches!(read_back(&ours, &tree).await, Err(Error::Damaged(_))), "{harm:?}");
+        assert_eq!(on_record(directory).len(), 1, "{harm:?}");
+        ours.put_tree(&label("d"), shared(trees::nasty()), work()).await.unwrap();
+        assert!(read_back(&ours, &tree).await.is_ok(), "{harm:?}");
+        let stream = put(&ours, &content()).await.unwrap().entry;
+        harm.to(&largest());
+        assert!(matches!(stream_back(&ours, &stream).await, Err(Error::Damaged(_))), "{harm:?}");
+        assert_eq!(on_record(directory).len(), 2, "{harm:?}");
+        put(&ours, &content()).await.unwrap();
+        assert!(stream_back(&ours, &stream).await.unwrap().0 == content(), "{harm:?}");
+    }
+}
+
 /// The pack comes back: it is built on again, and nothing was stored twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_that_passes_is_taken_back_at_the_next_look() {
@@ -261,6 +285,68 @@ async fn a_tree_that_meets_a_damaged_one_before_it_is_walked_again_without_it() 
             assert_eq!(verified(&ours, entry).await, [""; 0], "{harm:?}");
         }
     }
+}
+
+/// Each index file, each harm: what was in it is found in the packs again, by a verification or by a prune.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_index_file_is_made_again_from_the_packs() {
+    for (harm, verifies) in HARMS.into_iter().flat_map(|harm| [(harm, true), (harm, false)]) {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let ours = vault(directory).await;
+        let stream = put(&ours, &content()).await.unwrap().entry;
+        let tree = ours.put_tree(&label("d"), shared(trees::nasty()), work()).await.unwrap().entry;
+        let whole: Vec<_> =
+            files(directory, "index").into_iter().map(|file| (fs::read(&file).unwrap(), file)).collect();
+        assert_eq!(whole.len(), 2);
+        for (_, file) in &whole {
+            harm.to(file);
+        }
+        // One who has nothing in memory, and one who has.
+        for vault in [&vault(directory).await, &ours] {
+            assert!(matches!(stream_back(vault, &stream).await, Err(Error::Damaged(_))), "{harm:?}");
+        }
+        assert_eq!(on_record(directory).len(), if matches!(harm, Harm::All) { 0 } else { 2 });
+        if verifies {
+            for entry in [&stream, &tree] {
+                assert_eq!(verified(&ours, entry).await, [""; 0], "{harm:?}");
+            }
+        }
+        // What a lost file named no prune looks for by itself, and it does not take it for unneeded either.
+        let silent = !verifies && matches!(harm, Harm::All);
+        assert_eq!(pruned(&ours).await.is_err(), silent, "{harm:?}");
+        for entry in [&stream, &tree] {
+            assert_eq!(verified(&ours, entry).await, [""; 0], "{harm:?}");
+        }
+        for _ in 0..2 {
+            pruned(&ours).await.unwrap();
+        }
+        assert_eq!(on_record(directory), [""; 0].map(PathBuf::from));
+        assert!(whole.iter().all(|(_, file)| !file.exists()), "{harm:?}");
+        restic::checks(directory);
+        assert!(put(&ours, &content()).await.unwrap().bytes_added < 10_000, "{harm:?}");
+        assert!(stream_back(&vault(directory).await, &stream).await.unwrap().0 == content());
+    }
+    // A fault that passes.
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let ours = vault(directory).await;
+    let stream = put(&ours, &content()).await.unwrap().entry;
+    let file = files(directory, "index").pop().unwrap();
+    let whole = fs::read(&file).unwrap();
+    Harm::Bit.to(&file);
+    // Stored at once, by one who has met the damage first.
+    let new = put(&vault(directory).await, &content()).await.unwrap();
+    assert!(new.bytes_added > 6 << 20);
+    assert_eq!(on_record(directory).len(), 1);
+    assert!(matches!(stream_back(&ours, &stream).await, Err(Error::Damaged(_))), "its tree is of it alone");
+    fs::write(&file, whole).unwrap();
+    assert!(stream_back(&ours, &stream).await.unwrap().0 == content());
+    for _ in 0..2 {
+        pruned(&ours).await.unwrap();
+    }
+    assert_eq!(on_record(directory), [""; 0].map(PathBuf::from));
+    assert_eq!(verified(&ours, &stream).await, [""; 0]);
 }
 
 /// Half of a damaged pack is stored anew, the other half only an older entry needs: prunes keep the one and the other.

@@ -102,6 +102,60 @@ async fn an_object_store_holds_what_a_directory_holds() {
     server.stop().await;
 }
 
+/// The record is in the bucket, and what was kept of a tree pack in memory does not outlive the damage.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn damage_there_goes_on_record_and_off_it_again() {
+    let (directory, server, vaults) = started().await;
+    let project = "demo".parse().unwrap();
+    let ours = vaults.project(&project).await.unwrap();
+    let theirs = Vaults::new(settings(server.address, "bucket", "the-secret"), key()).unwrap();
+    let theirs = theirs.project(&project).await.unwrap();
+    let put = async |vault: &Vault| {
+        vault.put_stream(&label("s"), "s", io::Cursor::new(noise(1, 6 << 20)), work()).await.unwrap()
+    };
+    let old = put(&ours).await.entry;
+    let mut packs: Vec<_> = std::fs::read_dir(directory.path().join("bucket/some/where/demo/data"))
+        .unwrap()
+        .flat_map(|inner| std::fs::read_dir(inner.unwrap().path()).unwrap())
+        .map(|pack| pack.unwrap().path())
+        .collect();
+    packs.sort_by_key(|pack| std::fs::metadata(pack).unwrap().len());
+    assert_eq!(packs.len(), 2);
+    let damaged = async || {
+        let project = Arc::clone(&ours.0);
+        tokio::task::spawn_blocking(move || project.storage.damaged().unwrap().len()).await.unwrap()
+    };
+    for pack in &packs {
+        let whole = std::fs::read(pack).unwrap();
+        let mut flipped = whole.clone();
+        flipped[20] ^= 4;
+        for bytes in [Some(flipped), None] {
+            match bytes {
+                Some(bytes) => std::fs::write(pack, bytes).unwrap(),
+                None => std::fs::remove_file(pack).unwrap(),
+            }
+            // One that has read nothing yet.
+            let fresh = Vaults::new(settings(server.address, "bucket", "the-secret"), key()).unwrap();
+            let fresh = fresh.project(&project).await.unwrap();
+            assert!(!fresh.verify(&old, true, work()).await.unwrap().ok);
+            assert_eq!(damaged().await, 1);
+            std::fs::write(pack, &whole).unwrap();
+            for vault in [&fresh, &theirs] {
+                assert_eq!(vault.verify(&old, true, work()).await.unwrap().problems, [""; 0]);
+            }
+            assert_eq!(damaged().await, 0);
+        }
+    }
+    std::fs::remove_file(&packs[1]).unwrap();
+    assert!(!theirs.verify(&old, true, work()).await.unwrap().ok);
+    let new = put(&ours).await;
+    assert!(new.bytes_added > 6 << 20);
+    for entry in [&old, &new.entry] {
+        assert_eq!(theirs.verify(entry, true, work()).await.unwrap().problems, [""; 0]);
+    }
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_that_make_a_repository_there_one_does() {
     let (_directory, server, first) = started().await;
