@@ -85,6 +85,7 @@ fn settings(config: &Config) -> store::Settings {
         window: limits.window,
         lease: config.worker.lease,
         attempts: config.worker.attempts,
+        outage: config.worker.outage,
         placement_timeout: config.worker.placement_timeout,
         safety_kept: config.retention.safety_snapshots,
         safety: config.restore.safety_snapshot,

@@ -5,8 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use reqwest::Method;
+use serde_json::Value;
 use stacksnap_worker::drivers::directory::sample;
 
+use crate::support::app::App;
 use crate::support::cli::Ran;
 use crate::support::postgres::Postgres;
 use crate::support::serve::Serve;
@@ -17,7 +20,11 @@ fn of_directory(tree: &Path) -> String {
 
 /// A service with the stack `web`, of a tree of some megabytes that don't compress.
 pub fn with_tree(user: Option<u32>) -> (Serve, PathBuf) {
-    let serve = Serve::start_with("", user);
+    tree_of("", user)
+}
+
+fn tree_of(config: &str, user: Option<u32>) -> (Serve, PathBuf) {
+    let serve = Serve::start_with(config, user);
     let tree = serve.root().join("tree");
     super::workers::large(&tree, 12);
     serve.stack("web", &of_directory(&tree)).exits(0);
@@ -67,9 +74,41 @@ fn a_full_vault_fails_a_snapshot_and_with_room_the_next_is_taken() {
 
 /// A disk that is not mounted, and another one in its place: nothing goes there, until an operator says that it is the
 /// store's from now on.
+/// Each thing that has something to lose waits; that it does is seen by runs that are no attempts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_that_is_away_for_a_while_is_waited_for() {
+    let app = App::embedded_with("[worker]\nattempts = 2\n").await;
+    let tree = app.root().join("tree");
+    super::workers::large(&tree, 4);
+    let stack = app.stack("s", &tree).await;
+    let id = app.snapshot(&stack, "one").await;
+    let vault = app.dir.path().join("data/vault");
+    for (method, path) in [
+        (Method::POST, format!("{stack}/snapshots")),
+        (Method::POST, format!("{stack}/snapshots/{id}/verify")),
+        (Method::DELETE, format!("{stack}/snapshots/{id}")),
+    ] {
+        fs::rename(&vault, vault.with_file_name("away")).unwrap();
+        let (_, operation) = app.change(method, &path, None).await;
+        app.until("it has been tried more often than it may fail", async |app| {
+            let operation = app.get(&format!("/operations/{operation}")).await["operation"].clone();
+            assert_eq!(operation["state"], "running", "{path}: {operation:#}");
+            let steps = operation["steps"].as_array().unwrap().clone();
+            let waits = |it: &Value| {
+                let says = it["reason"].as_str().is_some_and(|why| why.contains("is its disk mounted?"));
+                it["fence"].as_u64() > Some(4) && it["attempt"] == 0 && says
+            };
+            steps.iter().any(waits)
+        })
+        .await;
+        fs::rename(vault.with_file_name("away"), &vault).unwrap();
+        app.completes(&operation).await;
+    }
+}
+
 #[test]
 fn only_the_vault_that_the_snapshots_are_in_is_the_stores() {
-    let (mut serve, tree) = with_tree(None);
+    let (mut serve, tree) = tree_of("[worker]\noutage = \"0s\"\n", None);
     snapshot(&serve, "one").exits(0);
     let vault = serve.data().join("vault");
     let at_start = |serve: &mut Serve, change: &dyn Fn()| {

@@ -131,7 +131,7 @@ impl CloudSource for OfStep {
     async fn session(&self) -> Result<Session, Error> {
         let Some(id) = self.grant else { return self.clouds.operator(&self.project) };
         let grant = self.store.grant(&self.project, id).await.map_err(|error| match error.is_transient() {
-            true => Error::transient(error.to_string()),
+            true => Error::away(error.to_string()),
             false => Error::permanent(error.to_string()),
         })?;
         let grant = grant.ok_or_else(|| Error::permanent("what the caller gave us to act by is not there any more"))?;

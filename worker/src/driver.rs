@@ -171,9 +171,10 @@ pub enum Outcome<T> {
 /// Why a step did not get there. The text is for a person: what happened, and what to do about it. No secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Worth trying again; not before `after`, if given.
+    /// Worth trying again; not before `after`, if given. `away`: what the step needs (the vault, the cloud, the database's
+    /// server, the store) does not answer now. A step that has something to lose waits for that, and it is no attempt.
     #[error("{reason}")]
-    Transient { reason: String, after: Option<Duration> },
+    Transient { reason: String, after: Option<Duration>, away: bool },
     /// Trying again would not help.
     #[error("{0}")]
     Permanent(String),
@@ -194,7 +195,17 @@ pub enum Error {
 
 impl Error {
     pub fn transient(reason: impl Into<String>) -> Self {
-        Self::Transient { reason: reason.into(), after: None }
+        Self::Transient { reason: reason.into(), after: None, away: false }
+    }
+
+    /// What the step needs does not answer now.
+    pub fn away(reason: impl Into<String>) -> Self {
+        Self::Transient { reason: reason.into(), after: None, away: true }
+    }
+
+    /// A service of the cloud can't do it now, or does not answer.
+    pub(crate) fn of_service(error: &stacksnap_openstack::Error) -> Self {
+        Self::Transient { reason: error.to_string(), after: error.after(), away: true }
     }
 
     pub fn permanent(reason: impl Into<String>) -> Self {

@@ -135,7 +135,7 @@ fn failed(error: Error, claimed: &Claimed, ctx: &Ctx, stopped: &CancellationToke
         _ if stopped.is_cancelled() => Ended::Stopped,
         Error::Cancelled if shared.hand_back.is_cancelled() => Ended::HandedBack { checkpoint },
         Error::Cancelled => Ended::Stopped,
-        Error::Transient { reason, after } => Ended::Retry { reason, after },
+        Error::Transient { reason, after, away } => Ended::Retry { reason, after, away },
         Error::Gone(reason) | Error::Unreadable(reason) => Ended::Failed { reason, gone: true },
         Error::Permanent(reason) | Error::Unsupported(reason) => Ended::Failed { reason, gone: false },
     })

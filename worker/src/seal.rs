@@ -65,5 +65,5 @@ pub(crate) async fn run(shared: &Shared, ctx: &Ctx, claimed: &Claimed) -> Result
 }
 
 fn gone_or_later(error: store::Error) -> Error {
-    if error.is_transient() { Error::transient(error.to_string()) } else { Error::permanent(error.to_string()) }
+    if error.is_transient() { Error::away(error.to_string()) } else { Error::permanent(error.to_string()) }
 }

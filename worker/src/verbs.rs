@@ -95,6 +95,7 @@ pub(crate) async fn run(shared: &Shared, ctx: &Ctx, claimed: &Claimed, session: 
         return Err(Error::Transient {
             reason: format!("this worker has no driver for {}", ctx.resource.kind),
             after: None,
+            away: false,
         });
     };
     match claimed.verb {

@@ -61,6 +61,9 @@ pub struct Worker {
     pub heartbeat: Duration,
     /// A step that failed (or whose worker died) so often without getting further fails for good.
     pub attempts: u32,
+    /// So long a step waits for what it needs and what does not answer.
+    #[serde(deserialize_with = "value::duration")]
+    pub outage: Duration,
     /// A step of a pool without a live worker fails after this.
     #[serde(deserialize_with = "value::duration")]
     pub placement_timeout: Duration,
@@ -79,6 +82,7 @@ impl Default for Worker {
             renew: Duration::from_secs(3),
             heartbeat: Duration::from_secs(5),
             attempts: 5,
+            outage: Duration::from_secs(900),
             placement_timeout: Duration::from_secs(3_600),
             shutdown: Duration::from_secs(20),
         }

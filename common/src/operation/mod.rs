@@ -197,6 +197,15 @@ impl Verb {
         matches!(self, Verb::Check | Verb::Quiesce | Verb::Cut | Verb::Copy | Verb::Seal | Verb::Preview | Verb::Verify)
     }
 
+    /// Whether a step waits out that something it needs is away. What has only looked, or has others wait in a freeze, fails
+    /// soon, and costs nothing to be asked for again.
+    pub fn outlasts(self) -> bool {
+        match self {
+            Verb::Check | Verb::Quiesce | Verb::Cut | Verb::Preview => false,
+            Verb::Thaw | Verb::Copy | Verb::Seal | Verb::Restore | Verb::Unseal | Verb::Discard | Verb::Verify => true,
+        }
+    }
+
     /// Works on the whole, not on a resource.
     pub fn of_whole(self) -> bool {
         matches!(self, Verb::Seal | Verb::Unseal)
@@ -458,6 +467,9 @@ pub struct Item {
     pub fence: u64,
     /// Runs of this stage's step that failed or ended with their worker, since the checkpoint last moved.
     pub attempts: u32,
+    /// Since when what it needs (the vault, the cloud) has not answered, in runs of this stage's step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away_since: Option<Millis>,
     /// What the last failed attempt said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
@@ -506,6 +518,7 @@ impl Item {
             state: ItemState::Ready,
             fence: 0,
             attempts: 0,
+            away_since: None,
             last_error: None,
             note: None,
             unplaced_since: None,

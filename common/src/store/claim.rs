@@ -174,6 +174,7 @@ fn may_claim(op: &Operation, item: &Item, stage: u16, index: u32) -> bool {
 pub(super) fn begin_run(item: &mut Item, step: StepId, verb: Verb, worker: &WorkerId, now: Millis) {
     if item.stage != step.stage {
         item.attempts = 0;
+        item.away_since = None;
         item.last_error = None;
         item.checkpoint = serde_json::Value::Null;
     }

@@ -30,8 +30,8 @@ pub enum Ended {
     Held { at: Millis },
     /// Look again after that; not an attempt that failed.
     Later { after: Duration, checkpoint: Value },
-    /// Failed, and worth another try: after that if given, else after a growing pause.
-    Retry { reason: String, after: Option<Duration> },
+    /// Failed, and worth another try: after that if given, else after a growing pause. `away`: what it needs does not answer.
+    Retry { reason: String, after: Option<Duration>, away: bool },
     /// Failed for good. `gone`: because the resource is not there or can't be read.
     Failed { reason: String, gone: bool },
     /// Given back unharmed: the worker shuts down.
@@ -135,6 +135,11 @@ impl Run<'_> {
         let item_key = self.item_key();
         require_version(&mut batch, item_key.clone(), self.claimed.version);
         let mut item = self.claimed.item.clone();
+        item.away_since = match ended {
+            Ended::Retry { away: true, .. } => item.away_since.or(Some(now)),
+            _ => None,
+        };
+        let waits = self.claimed.verb.outlasts() && waited(&item, now) < store.settings.outage;
         let goes_on = match ended {
             Ended::Later { after, checkpoint } => {
                 if checkpoint != item.checkpoint {
@@ -154,7 +159,13 @@ impl Run<'_> {
                 self.again(&mut batch, &mut item, Duration::ZERO);
                 None
             }
-            Ended::Retry { reason, after } => {
+            Ended::Retry { reason, after, away: true } if waits => {
+                item.last_error = Some(clip(&reason));
+                let pause = after.unwrap_or_else(|| back_off_for(waited(&item, now)));
+                self.again(&mut batch, &mut item, pause);
+                None
+            }
+            Ended::Retry { reason, after, .. } => {
                 item.attempts += 1;
                 item.last_error = Some(clip(&reason));
                 if item.attempts >= store.settings.attempts {
@@ -438,9 +449,23 @@ fn clip(reason: &str) -> String {
     }
 }
 
-/// 1 s, 2 s, 4 s … 60 s, each shortened by up to half at random, so that many failures at once don't come back at once.
+/// For how long what the step needs has not answered.
+fn waited(item: &Item, now: Millis) -> Duration {
+    Duration::from_millis(item.away_since.map_or(0, |since| now.0.saturating_sub(since.0)))
+}
+
+/// Half as long as it has been waited for already, from 1 s to 30 s, so that its return is seen soon.
+fn back_off_for(waited: Duration) -> Duration {
+    spread((waited / 2).clamp(Duration::from_secs(1), Duration::from_secs(30)))
+}
+
+/// 1 s, 2 s, 4 s … 60 s.
 fn back_off(attempts: u32) -> Duration {
     let full = 1000_u64.saturating_mul(1 << attempts.saturating_sub(1).min(6)).min(60_000);
-    let random = u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
-    Duration::from_millis(full - full / 2 * random / 255)
+    spread(Duration::from_millis(full))
+}
+
+/// Shortened by up to half at random, so that many failures at once don't come back at once.
+fn spread(full: Duration) -> Duration {
+    full - full / 2 * u32::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255
 }

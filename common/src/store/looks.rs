@@ -218,7 +218,7 @@ impl Store {
     pub async fn take_over(&self, due: &Due, expired: Held) -> Result<bool, Error> {
         let ItemState::Running { worker, .. } = &expired.item.state else { return Ok(false) };
         let reason = format!("worker {worker} went away in the middle of it");
-        self.end_for(expired, due, Ended::Retry { reason, after: Some(Duration::ZERO) }).await
+        self.end_for(expired, due, Ended::Retry { reason, after: Some(Duration::ZERO), away: false }).await
     }
 
     /// No live worker can run a step: notes so, and fails it once it has waited for `placement_timeout`.

@@ -94,6 +94,9 @@ pub struct Settings {
     pub lease: Duration,
     /// Failed runs of a step before it fails for good.
     pub attempts: u32,
+    /// How long a step waits for what it needs (the vault, the cloud) and what does not answer, before that counts as failed
+    /// runs.
+    pub outage: Duration,
     /// How long a step waits for a live worker of its pool.
     pub placement_timeout: Duration,
     /// How long a safety snapshot is kept.
@@ -120,6 +123,7 @@ impl Default for Settings {
             window: 32,
             lease: Duration::from_secs(10),
             attempts: 5,
+            outage: Duration::from_secs(900),
             placement_timeout: Duration::from_secs(3600),
             safety_kept: Duration::from_secs(7 * 24 * 3600),
             safety: true,

@@ -154,7 +154,7 @@ fn cloud(error: Cloud) -> Error {
         return Error::Gone(error.to_string());
     }
     if error.is_transient() {
-        return Error::Transient { reason: error.to_string(), after: error.after() };
+        return Error::of_service(&error);
     }
     Error::permanent(error.to_string())
 }

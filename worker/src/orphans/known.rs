@@ -146,7 +146,7 @@ impl Records for OfStore {
 }
 
 fn later(error: impl ToString) -> driver::Error {
-    driver::Error::transient(error.to_string())
+    driver::Error::away(error.to_string())
 }
 
 impl OfStore {

@@ -81,8 +81,8 @@ impl Error {
             }
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::Denied(text),
             io::ErrorKind::UnexpectedEof => Self::Damaged(text),
-            // An I/O error of a local disk may be the disk's end or a network file system's hiccup: the step's attempt
-            // cap ends the former.
+            // An I/O error of a local disk may be the disk's end or a network file system's hiccup: `worker.outage` ends the
+            // former.
             _ => Self::Unavailable(text),
         }
     }
@@ -142,6 +142,7 @@ impl From<Error> for driver::Error {
         match error {
             Error::Cancelled => Self::Cancelled,
             Error::LeaseLost => Self::LeaseLost,
+            Error::Unavailable(_) => Self::away(error.to_string()),
             error if error.is_transient() => Self::transient(error.to_string()),
             error => Self::permanent(error.to_string()),
         }

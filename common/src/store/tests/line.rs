@@ -88,7 +88,7 @@ async fn a_restore_does_not_stand_in_line() {
 async fn a_demanded_level_that_was_lost_is_tried_once_more() {
     for (times, complete) in [(1, true), (2, false)] {
         let (mut world, stack) = with_stack(Settings::default(), &["T::HeldFrozen", "T::HeldFrozen"]).await;
-        let lost = |stage| Plot { kind: Kind::Snapshot, stage, index: 0, fate: Fate::DiesBefore, struck: false };
+        let lost = |stage| Plot::of(Kind::Snapshot, stage, 0, Fate::DiesBefore);
         // The copy is stage 3, and stage 10 of the second time.
         world.plots = [3, 10].into_iter().take(times).map(lost).collect();
         let new = NewSnapshot { consistency: Some(Consistency::Group), ..NewSnapshot::default() };
@@ -109,7 +109,7 @@ async fn a_demanded_level_that_was_lost_is_tried_once_more() {
 #[tokio::test]
 async fn what_is_cancelled_does_not_begin_again() {
     let (mut world, stack) = with_stack(Settings::default(), &["T::HeldFrozen", "T::HeldFrozen"]).await;
-    let at = |stage, fate| Plot { kind: Kind::Snapshot, stage, index: 0, fate, struck: false };
+    let at = |stage, fate| Plot::of(Kind::Snapshot, stage, 0, fate);
     world.plots = vec![at(3, Fate::DiesBefore), at(6, Fate::Cancelled)];
     let new = NewSnapshot { consistency: Some(Consistency::Group), ..NewSnapshot::default() };
     let made = world.store.create_snapshot(&world.request(), stack, &new).await.unwrap();

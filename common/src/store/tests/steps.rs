@@ -1,7 +1,7 @@
 //! Each single step of each kind of operation: exactly that one fails for good, dies, is run twice, is given back, or is
 //! in hand when its operation is cancelled. The end must be the right one, and the world fit for use afterwards.
 
-use super::world::{Fate, Odds, Plot, TYPES, World, new_update, operation_of};
+use super::world::{AWAY, Fate, Odds, Plot, TYPES, World, new_update, operation_of};
 use crate::ids::{OperationId, SnapshotId, StackId};
 use crate::operation::{Kind, Operation, State, Verb};
 use crate::record::Status;
@@ -9,8 +9,8 @@ use crate::store::Settings;
 use crate::store::actions::Action;
 use crate::store::snapshots::{NewRestore, NewSnapshot};
 
-const FATES: [Fate; 6] =
-    [Fate::Fails, Fate::DiesBefore, Fate::DiesAfter, Fate::Twice, Fate::HandedBack, Fate::Cancelled];
+const FATES: [Fate; 7] =
+    [Fate::Fails, Fate::DiesBefore, Fate::DiesAfter, Fate::Twice, Fate::HandedBack, Fate::Cancelled, Fate::Away];
 
 /// A stack, and a snapshot of it where the operation needs one.
 async fn set_up(kind: Kind, plots: &[Plot]) -> (World, StackId, Option<SnapshotId>) {
@@ -73,10 +73,6 @@ async fn steps(kind: Kind, plots: &[Plot]) -> Vec<(Verb, u16, u32)> {
     of_op.map(|(step, verb)| (*verb, step.stage, step.index)).collect()
 }
 
-fn plot(kind: Kind, stage: u16, index: u32, fate: Fate) -> Plot {
-    Plot { kind, stage, index, fate, struck: false }
-}
-
 /// Whatever it was, nothing is left of it, and the stack can be protected and deleted.
 async fn fit_for_use(world: &mut World, stack: StackId, what: &str) {
     let project = world.project.clone();
@@ -100,7 +96,7 @@ async fn each_step(kind: Kind) {
     for (verb, stage, index) in steps {
         for fate in FATES {
             let what = format!("{} step {stage}.{index} ({}) {fate:?}", kind.as_str(), verb.as_str());
-            let (mut world, stack, _, op) = run(kind, &[plot(kind, stage, index, fate)]).await;
+            let (mut world, stack, _, op) = run(kind, &[Plot::of(kind, stage, index, fate)]).await;
             assert!(world.plots[0].struck, "{what}: was not run");
             let reason = op.reason.clone().unwrap_or_default();
             match fate {
@@ -118,6 +114,11 @@ async fn each_step(kind: Kind) {
                     let restored =
                         world.done.keys().any(|step| (step.operation, step.stage, step.index) == (op.id, stage, index));
                     assert!(verb != Verb::Restore || restored, "{what}");
+                }
+                // Nothing is at stake, or others wait in a freeze.
+                Fate::Away if !verb.outlasts() => {
+                    assert_eq!(op.state, State::Failed, "{what}: {reason}");
+                    assert!(reason.contains("the vault is away (tried 5 times)"), "{what}: {reason}");
                 }
                 _ => assert_eq!(op.state, State::Complete, "{what}: {reason}"),
             }
@@ -177,11 +178,28 @@ async fn each_step_of_a_stacks_delete() {
     Box::pin(each_step(Kind::StackDelete)).await;
 }
 
+#[tokio::test]
+async fn an_outage_that_lasts_too_long_fails_the_step() {
+    let short = Settings { window: 2, outage: AWAY / 5, ..Settings::default() };
+    let mut world = World::new(11, Odds::default(), short);
+    let stack = world.make_stack("s", &TYPES).await.unwrap();
+    let create = world.stack(stack).await.busy.unwrap();
+    world.until_ended(create).await;
+    world.plots = vec![Plot::of(Kind::Snapshot, 3, 0, Fate::Away)];
+    let began = world.now();
+    let made = world.store.create_snapshot(&world.request(), stack, &NewSnapshot::default()).await.unwrap();
+    let op = world.until_ended(operation_of(&made)).await;
+    let reason = op.reason.unwrap_or_default();
+    assert!(op.state == State::Failed && reason.contains("the vault is away (tried 5 times)"), "{reason}");
+    assert!(world.now() - began > AWAY / 5, "it was waited for");
+    fit_for_use(&mut world, stack, "an outage").await;
+}
+
 /// The seal fails, so all is undone; each step of the undoing has its own fate.
 #[tokio::test]
 async fn each_step_of_what_is_undone() {
     for (kind, seal) in [(Kind::Snapshot, 4), (Kind::Restore, 3)] {
-        let fails = plot(kind, seal, 4, Fate::Fails);
+        let fails = Plot::of(kind, seal, 4, Fate::Fails);
         let undoing: Vec<_> = steps(kind, std::slice::from_ref(&fails))
             .await
             .into_iter()
@@ -191,7 +209,7 @@ async fn each_step_of_what_is_undone() {
         for (verb, stage, index) in undoing {
             for fate in FATES {
                 let what = format!("{} undone, step {stage}.{index} ({}) {fate:?}", kind.as_str(), verb.as_str());
-                let plots = [fails.clone(), plot(kind, stage, index, fate)];
+                let plots = [fails.clone(), Plot::of(kind, stage, index, fate)];
                 let (mut world, stack, snapshot, op) = run(kind, &plots).await;
                 let reason = op.reason.clone().unwrap_or_default();
                 assert_eq!(op.state, State::Failed, "{what}: {reason}");

@@ -3,6 +3,7 @@
 //! is nothing else to do; with no timer left, what has not ended hangs, and the test fails.
 
 mod clean;
+mod plots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,10 +12,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+pub(super) use self::plots::{AWAY, Fate, Plot};
 use super::outside::Outside;
 use crate::ids::{OperationId, PoolName, ProjectId, ResourceName, SnapshotId, StackId, StepId, WorkerId};
 use crate::kinds::CutKind;
-use crate::operation::{Item, ItemState, Kind, Operation, Verb};
+use crate::operation::{Item, ItemState, Operation, Verb};
 use crate::queue::Job;
 use crate::record::{Answer, Definition, Snapshot, Stack};
 use crate::store::backend::Shards;
@@ -56,32 +58,6 @@ macro_rules! ask {
     }};
 }
 pub(super) use ask;
-
-/// What happens to one chosen step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// Every run of it fails for good.
-    Fails,
-    /// Its worker dies once, before it did anything.
-    DiesBefore,
-    /// Its worker dies once, after it did everything and before it said so.
-    DiesAfter,
-    /// Two workers run it, and both say that they did it.
-    Twice,
-    /// It is given back once.
-    HandedBack,
-    /// It is worked on when its operation is cancelled.
-    Cancelled,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Plot {
-    pub(super) kind: Kind,
-    pub(super) stage: u16,
-    pub(super) index: u32,
-    pub(super) fate: Fate,
-    pub(super) struck: bool,
-}
 
 pub(super) struct World {
     pub(super) store: Store,
@@ -164,6 +140,11 @@ impl World {
         let draw = self.draw() as usize;
         let list = from(self);
         if list.is_empty() { None } else { Some(list.swap_remove(draw % list.len())) }
+    }
+
+    /// By the world's clock.
+    pub(super) fn now(&self) -> Duration {
+        Duration::from_micros(self.clock.load(SeqCst))
     }
 
     pub(super) fn pass(&self, millis: u64) {
@@ -319,41 +300,6 @@ impl World {
         self.end(claimed, ended).await;
     }
 
-    fn plotted(&mut self, claimed: &Claimed) -> Option<Fate> {
-        let is = |plot: &&mut Plot| {
-            let StepId { stage, index, .. } = claimed.step;
-            (plot.kind, plot.stage, plot.index) == (claimed.operation.kind, stage, index)
-                && (plot.fate == Fate::Fails || !plot.struck)
-        };
-        let plot = self.plots.iter_mut().find(is)?;
-        plot.struck = true;
-        Some(plot.fate)
-    }
-
-    async fn strike(&mut self, claimed: Claimed, fate: Fate) {
-        if fate != Fate::DiesBefore {
-            self.outside.make(&claimed);
-        }
-        match fate {
-            Fate::Fails => self.end(claimed, Ended::Failed { reason: "drawn".to_owned(), gone: false }).await,
-            Fate::DiesBefore => {}
-            Fate::DiesAfter => self.outside.take_away(&claimed),
-            Fate::Twice => {
-                self.outside.take_away(&claimed);
-                self.second.push(claimed);
-            }
-            Fate::HandedBack => self.end(claimed, Ended::HandedBack { checkpoint: json!(1) }).await,
-            Fate::Cancelled => {
-                let op = &claimed.operation;
-                match self.store.cancel(&op.project, op.id, "somebody").await {
-                    Ok(_) | Err(Error::NotCancellable { .. }) => {}
-                    Err(error) => panic!("{error}"),
-                }
-                self.running.push(claimed);
-            }
-        }
-    }
-
     /// Those that were taken for dead say what they did; nobody listens.
     pub(super) async fn second_ones_wake(&mut self) {
         for claimed in std::mem::take(&mut self.second) {
@@ -390,7 +336,7 @@ impl World {
             return Ended::Failed { reason, gone: true };
         }
         if self.chance(self.odds.retries) {
-            return Ended::Retry { reason, after: None };
+            return Ended::Retry { reason, after: None, away: self.chance(128) };
         }
         if self.chance(self.odds.later) {
             return Ended::Later { after: Duration::from_millis(700), checkpoint: json!(self.draw()) };

@@ -92,9 +92,7 @@ impl<'a> Calls<'a> {
         let answer = self.ask(self.things.thing(&self.kind.place, id)).await.map_err(Missing::Failed)?;
         match answer {
             Ok(thing) => Ok((id.to_owned(), thing)),
-            Err(error) if error.is_transient() => {
-                Err(Missing::Failed(Error::Transient { reason: error.to_string(), after: error.after() }))
-            }
+            Err(error) if error.is_transient() => Err(Missing::Failed(Error::of_service(&error))),
             Err(error) => Err(Missing::Because(format!("its configuration can't be read: {error}"))),
         }
     }
@@ -190,7 +188,7 @@ impl Driver for Configuration {
         match calls.ask(calls.things.set(&calls.kind.place, id, &drift.set, *revision)).await? {
             Ok(()) => {}
             Err(error) if error.status() == Some(StatusCode::PRECONDITION_FAILED) || error.is_transient() => {
-                return Err(Error::Transient { reason: error.to_string(), after: error.after() });
+                return Err(Error::of_service(&error));
             }
             // It has no data that would be lost: the restore of what has goes on.
             Err(error) => {

@@ -82,7 +82,7 @@ pub(crate) fn physical_id<'a>(ctx: &'a Ctx, what: &str) -> Result<&'a str, Error
 /// What a service, or the way to it, says. Not for what is looked for and may be gone.
 pub(crate) fn error(error: Cloud) -> Error {
     if error.is_transient() {
-        return Error::Transient { reason: error.to_string(), after: error.after() };
+        return Error::of_service(&error);
     }
     let hint = match error.status() {
         Some(StatusCode::UNAUTHORIZED) => {

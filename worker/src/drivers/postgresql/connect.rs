@@ -80,7 +80,7 @@ impl Session {
         let (client, wire) = match opened {
             Ok(Ok(opened)) => opened,
             Ok(Err(error)) => return Err(explain(&doing, &error)),
-            Err(_) => return Err(Error::transient(format!("{doing}: no answer within {} s", CONNECT.as_secs()))),
+            Err(_) => return Err(Error::away(format!("{doing}: no answer within {} s", CONNECT.as_secs()))),
         };
         let wire = tokio::spawn(async move {
             // How it ended is also the answer to whatever query was waiting.
@@ -149,7 +149,7 @@ pub(super) fn explain(doing: &str, error: &tokio_postgres::Error) -> Error {
         } else if reason.contains("invalid peer certificate") || reason.contains("does not support TLS") {
             Error::Permanent(reason)
         } else {
-            Error::transient(reason)
+            Error::away(reason)
         };
     };
     let hint = db.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
@@ -161,8 +161,12 @@ pub(super) fn explain(doing: &str, error: &tokio_postgres::Error) -> Error {
     if *code == SqlState::OUT_OF_MEMORY && hint.contains("max_locks_per_transaction") {
         return Error::Permanent(reason);
     }
-    // By class: connection, rollback, resources, intervention. Of the rest: in use, locked, an I/O error.
-    let passing = matches!(code.code().get(..2), Some("08" | "40" | "53" | "57"))
+    // By class: connection, intervention (also: it starts or ends).
+    if matches!(code.code().get(..2), Some("08" | "57")) {
+        return Error::away(reason);
+    }
+    // By class: rollback, resources. Of the rest: in use, locked, an I/O error.
+    let passing = matches!(code.code().get(..2), Some("40" | "53"))
         || [SqlState::OBJECT_IN_USE, SqlState::LOCK_NOT_AVAILABLE, SqlState::IO_ERROR].contains(code);
     // A database that takes no connections; damaged data or catalogues.
     let unreadable = *code == SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE || code.code().starts_with("XX");

@@ -106,7 +106,7 @@ impl Calls {
 /// What Swift, or the way to it, says. Not for what is looked for and may be gone.
 pub(super) fn error(error: Cloud) -> Error {
     if error.is_transient() {
-        return Error::Transient { reason: error.to_string(), after: error.after() };
+        return Error::of_service(&error);
     }
     let hint = match error.status() {
         Some(StatusCode::UNAUTHORIZED) => {

@@ -208,7 +208,7 @@ fn work<A: Archive>(restore: &Restore<'_, A>, record: &Mutex<Record>) -> Result<
 fn explain(error: Error, done: u64, all: u64) -> Error {
     let add = |reason: String| format!("{reason} ({done} of {all} entries were restored before)");
     match error {
-        Error::Transient { reason, after } => Error::Transient { reason: add(reason), after },
+        Error::Transient { reason, after, away } => Error::Transient { reason: add(reason), after, away },
         Error::Permanent(reason) => Error::Permanent(add(reason)),
         Error::Gone(reason) => Error::Gone(add(reason)),
         other => other,
