@@ -252,7 +252,7 @@ async fn nobody_is_told_how_a_snapshot_ended_before_it_has() {
     let made = world.post(&format!("{stack}/snapshots"), json!({})).await.json();
     let hour = Some(Duration::from_secs(3600));
     let unsealed = |step: &Claimed| match step.verb {
-        Verb::Seal => Ended::Retry { reason: "the vault is away".to_owned(), after: hour },
+        Verb::Seal => Ended::Retry { reason: "the vault is away".to_owned(), after: hour, away: false },
         _ => good(step),
     };
     world.work_as(&unsealed).await;
