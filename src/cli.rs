@@ -48,7 +48,7 @@ pub enum Command {
     /// The store's records
     #[command(subcommand)]
     Store(StoreCommand),
-    /// List what carries stacksnap's mark and has no record: in the vaults, Cinder and Keystone
+    /// List what carries stacksnap's mark and has no record: in the vaults, the cloud and PostgreSQL
     Orphans(Orphans),
 
     /// Stacks: what belongs together

@@ -86,8 +86,16 @@ async fn run_with(flags: ConfigFlags, task: Task, print: impl FnMut(String)) -> 
     if task != Task::Rebuild {
         parts::must_be_there(&config)?;
     }
+    let vaults = match vaults::open(&config, vaults::Key::Find) {
+        // Without the key there is nothing to make a store from.
+        Err(why) if task == Task::Rebuild => return Err(Failure::usage(format!("{why}; {}", work::GIVE_KEY))),
+        Err(why) if matches!(task, Task::Orphans { .. }) => {
+            eprintln!("stacksnap: {why}; {}", work::GIVE_KEY);
+            None
+        }
+        opened => opened.ok(),
+    };
     eprintln!("stacksnap: {}", opened(&config));
-    let vaults = vaults::open(&config, vaults::Key::Find).ok();
     let work = Work::new(&config, parts::open(&config).await?.store, vaults);
     work.run(&task, print).await
 }

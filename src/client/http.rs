@@ -196,6 +196,8 @@ fn refusal(status: StatusCode, body: &Value, change: bool) -> Failure {
         401 => (Exit::Refused, "give a valid token by --token or STACKSNAP_TOKEN"),
         403 => (Exit::Refused, "the token is of another project or lacks a role; see --project"),
         404 | 410 => (Exit::NotFound, ""),
+        // A name that is taken is a 409 too, and nothing runs then.
+        409 if body["error"]["type"] == "StackExists" => (Exit::Refused, ""),
         409 => (Exit::Refused, "`stacksnap operation list` shows what runs"),
         429 => (Exit::Refused, "try again when what runs has ended"),
         400..=499 => (Exit::Refused, ""),
@@ -245,5 +247,10 @@ mod tests {
         let found = refusal(StatusCode::UNAUTHORIZED, &json!({"error": {"message": "needs authentication."}}), true);
         assert_eq!(found.message, "needs authentication; give a valid token by --token or STACKSNAP_TOKEN");
         assert_eq!(refusal(StatusCode::INTERNAL_SERVER_ERROR, &Value::Null, true).exit, Exit::Unexpected);
+        let busy = json!({"error": {"type": "ActionInProgress", "message": "Stack s is busy."}});
+        let message = refusal(StatusCode::CONFLICT, &busy, true).message;
+        assert_eq!(message, "Stack s is busy; `stacksnap operation list` shows what runs");
+        let taken = json!({"error": {"type": "StackExists", "message": "The Stack (s) already exists."}});
+        assert_eq!(refusal(StatusCode::CONFLICT, &taken, true).message, "The Stack (s) already exists.");
     }
 }

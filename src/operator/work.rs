@@ -24,7 +24,8 @@ use stacksnap_worker::vault::Vaults;
 use crate::exit::{Exit, Failure};
 use crate::process::cloud;
 
-const NO_KEY: &str = "there is no master key here; give vault.master_key_file or STACKSNAP_VAULT__MASTER_KEY";
+/// What to do where the master key is missing.
+pub const GIVE_KEY: &str = "give the vault's master key by vault.master_key_file or STACKSNAP_VAULT__MASTER_KEY";
 /// Records read at a time.
 const PAGE: usize = 500;
 
@@ -83,11 +84,12 @@ impl Work {
         mut print: impl FnMut(String),
     ) -> Result<(), Failure> {
         let mut tell = |told: Told| print(json!(told).to_string());
-        if self.vaults.is_none() {
-            tell(Told::Note(format!("the vaults were not searched: {NO_KEY}")));
+        let unsearched = u32::from(self.vaults.is_none());
+        if unsearched > 0 {
+            tell(Told::Note(format!("the vaults were not searched: {GIVE_KEY}")));
         }
         let searched = orphans::search(&self.store, &self.finders()?, older_than, remove, tell).await;
-        match searched.map_err(|error| Failure::failed(error.to_string()))? {
+        match unsearched + searched.map_err(|error| Failure::failed(error.to_string()))? {
             0 => Ok(()),
             wrong => Err(Failure::failed(format!("{wrong} things went wrong, see above"))),
         }
@@ -119,7 +121,7 @@ impl Work {
     }
 
     fn vaults(&self) -> Result<&Vaults, Failure> {
-        self.vaults.as_ref().ok_or_else(|| Failure::usage(NO_KEY))
+        self.vaults.as_ref().ok_or_else(|| Failure::usage(GIVE_KEY))
     }
 
     /// Every record under its key, shard by shard, in the order of the keys.

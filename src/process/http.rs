@@ -33,7 +33,7 @@ pub async fn listen(config: &Config, role: Role) -> Result<(Option<TcpListener>,
         let address = listener.local_addr()?;
         Ok::<_, std::io::Error>((Some(listener), address))
     };
-    bound.await.map_err(|error| Failure::failed(format!("can't listen to {wanted} ({key}): {error}")))
+    bound.await.map_err(|error| Failure::usage(format!("can't listen to {wanted} ({key}): {error}")))
 }
 
 /// Serves as a part of the process.

@@ -62,7 +62,7 @@ fn failure(error: &store::backend::Error) -> Failure {
 pub fn data_dir(config: &Config) -> Result<(), Failure> {
     let path = &config.data_dir;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| Failure::failed(format!("data_dir {} can't be made: {error}", path.display())))
+    made.map_err(|error| Failure::usage(format!("data_dir {} can't be made: {error}", path.display())))
 }
 
 fn queue(config: &Config) -> Result<Arc<dyn Queue>, Failure> {

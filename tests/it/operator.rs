@@ -144,7 +144,23 @@ fn a_key_of_a_vault_that_is_not_there_is_asked_for_in_vain() {
     let mut key = command(&["vault", "key", "default", "--data-dir", "none"]);
     let ran = ended(key.current_dir(&directory).output().unwrap()).exits(1);
     assert!(ran.stderr.contains("master key can't be read"), "{ran:?}");
+    // A store is made from a vault, and there is no key to one.
+    let mut rebuild = command(&["catalog", "rebuild", "--data-dir", "mistyped"]);
+    let ran = ended(rebuild.current_dir(&directory).output().unwrap()).exits(2);
+    assert!(ran.stderr.contains("mistyped/master.key") && ran.stderr.contains("vault.master_key_file"), "{ran:?}");
     assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0, "nothing is made");
+}
+
+#[test]
+fn a_key_that_is_not_used_is_said_why_and_the_vaults_count_as_not_searched() {
+    let (mut serve, _) = with_snapshot();
+    serve.stop();
+    let key = serve.data().join("master.key");
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    for (arguments, status) in [(["catalog", "rebuild"].as_slice(), 2), (&["orphans"], 1)] {
+        let ran = serve.operator(arguments).exits(status);
+        assert!(ran.stderr.contains("run `chmod 600"), "{ran:?}");
+    }
 }
 
 /// The data directory is made for the key and the control socket, where the store is elsewhere.

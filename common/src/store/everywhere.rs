@@ -22,8 +22,8 @@ impl Store {
     }
 
     /// Operations of any project on which something of resources of this type may rest: those that run, and those that
-    /// made what a snapshot has of such a resource.
-    pub async fn rested_on(&self, kind: &str) -> Result<BTreeSet<OperationId>, Error> {
+    /// made what a snapshot has of such a resource. Without a type: those that run.
+    pub async fn rested_on(&self, kind: Option<&str>) -> Result<BTreeSet<OperationId>, Error> {
         let mut found = BTreeSet::new();
         // In this order: what an operation has made is recorded before it ends.
         let running = |operation: Operation| {
@@ -32,6 +32,7 @@ impl Store {
             }
         };
         self.each(keys::OPERATIONS, running).await?;
+        let Some(kind) = kind else { return Ok(found) };
         let kept = |artifact: Artifact| {
             if artifact.kind == kind {
                 found.extend(artifact.made_by().iter().map(|step| step.operation));

@@ -22,6 +22,8 @@ pub enum Mark {
     /// runs, or as a snapshot is built on what it made of a resource of this type. One that a running restore brings back
     /// is built on.
     Step { step: StepId, kind: &'static str },
+    /// The same, of what nothing is ever built on: it is known as long as that operation runs.
+    Running { step: StepId },
     /// A trust: it is known as long as a grant names it, or one is being made for the same caller.
     Trust { id: String, trustor: String, project: Option<String> },
 }
@@ -29,19 +31,22 @@ pub enum Mark {
 /// The records, asked about the things that one finder has listed: it is made after the list.
 pub(super) struct Known<'a> {
     pub(super) store: &'a Store,
-    /// Operations on which something of this type of resources rests; read when it is first asked for.
-    pub(super) rested_on: BTreeMap<&'static str, BTreeSet<OperationId>>,
+    /// Operations on which something of this type of resources rests, or, without a type, that run; read when it is first
+    /// asked for.
+    pub(super) rested_on: BTreeMap<Option<&'static str>, BTreeSet<OperationId>>,
 }
 
 impl Known<'_> {
     pub(super) async fn know(&mut self, mark: &Mark) -> Result<bool, Error> {
-        if let Mark::Step { step, kind } = mark {
-            if !self.rested_on.contains_key(kind) {
-                self.rested_on.insert(kind, self.store.rested_on(kind).await?);
-            }
-            return Ok(self.rested_on.get(kind).is_some_and(|all| all.contains(&step.operation)));
+        let (step, kind) = match mark {
+            Mark::Step { step, kind } => (step, Some(*kind)),
+            Mark::Running { step } => (step, None),
+            _ => return is_known(self.store, mark).await,
+        };
+        if !self.rested_on.contains_key(&kind) {
+            self.rested_on.insert(kind, self.store.rested_on(kind).await?);
         }
-        is_known(self.store, mark).await
+        Ok(self.rested_on.get(&kind).is_some_and(|all| all.contains(&step.operation)))
     }
 }
 
@@ -64,7 +69,7 @@ async fn is_known(store: &Store, mark: &Mark) -> Result<bool, Error> {
             Ok(made_by.into_iter().any(|made_by| made_by.operation == step.operation))
         }
         // Asked of all projects at once.
-        Mark::Step { .. } => Ok(false),
+        Mark::Step { .. } | Mark::Running { .. } => Ok(false),
         Mark::Trust { id, trustor, project } => {
             let grants = store.grants().await?;
             Ok(grants.iter().any(|grant| match &grant.by {

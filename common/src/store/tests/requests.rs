@@ -135,6 +135,19 @@ async fn a_snapshot_is_restored_only_whole_and_of_its_stack() {
     assert!(matches!(of_other_project, Err(Error::NoSnapshot(_))));
 }
 
+/// What an operation left outside rests on it while it runs, and afterwards only where a snapshot has something of it.
+#[tokio::test]
+async fn an_operation_that_has_ended_is_rested_on_by_what_it_made_alone() {
+    let (mut world, stack) = world_with_stack(Settings::default()).await;
+    let made = world.store.create_snapshot(&world.request(), stack, &NewSnapshot::default()).await.unwrap();
+    let operation = operation_of(&made);
+    let rests = async |world: &World, kind| world.store.rested_on(kind).await.unwrap().contains(&operation);
+    assert!(rests(&world, None).await);
+    assert_eq!(world.until_ended(operation).await.state, State::Complete);
+    assert!(rests(&world, Some("T::Plain")).await);
+    assert!(!rests(&world, Some("T::Other")).await && !rests(&world, None).await);
+}
+
 #[tokio::test]
 async fn a_stack_delete_cancels_what_runs_and_waits_for_it() {
     let (mut world, stack) = world_with_stack(Settings::default()).await;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use stacksnap_common::ids::StepId;
 
+use super::Postgresql;
 use super::connect::Session;
 use super::names::{self, PREFIX};
 use super::swap;
-use super::{Postgresql, TYPE};
 use crate::driver::Error;
 use crate::orphans::{self, Finder, Listed, Mark, Thing};
 
@@ -70,7 +70,7 @@ impl Leftover {
             made_at: None,
             bytes: 0,
         };
-        (thing, Mark::Step { step: self.made_by, kind: TYPE })
+        (thing, Mark::Running { step: self.made_by })
     }
 }
 
