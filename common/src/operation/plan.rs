@@ -32,20 +32,30 @@ pub struct Circle(pub Vec<ResourceName>);
 /// waited for.
 pub fn levels(resources: &[Resource]) -> Result<Vec<usize>, Circle> {
     let index: BTreeMap<_, _> = resources.iter().enumerate().map(|(i, resource)| (&resource.name, i)).collect();
-    let needs = |i: usize| resources[i].depends_on.iter().filter_map(|name| index.get(name).copied());
+    // Each is taken once all that it needs are, so every dependency is looked at twice.
+    let mut missing = vec![0; resources.len()];
+    let mut needed_by = vec![Vec::new(); resources.len()];
+    for (i, resource) in resources.iter().enumerate() {
+        let needs: BTreeSet<usize> = resource.depends_on.iter().filter_map(|name| index.get(name).copied()).collect();
+        missing[i] = needs.len();
+        needs.into_iter().for_each(|need| needed_by[need].push(i));
+    }
     let mut level = vec![0; resources.len()];
-    let mut left: BTreeSet<usize> = (0..resources.len()).collect();
-    let mut now = 0;
-    while !left.is_empty() {
-        let ready: Vec<_> = left.iter().copied().filter(|i| needs(*i).all(|need| !left.contains(&need))).collect();
-        if ready.is_empty() {
-            return Err(Circle(left.into_iter().map(|i| resources[i].name.clone()).collect()));
+    let mut ready: Vec<usize> = (0..resources.len()).filter(|i| missing[*i] == 0).collect();
+    let mut taken = 0;
+    while let Some(i) = ready.pop() {
+        taken += 1;
+        for &next in &needed_by[i] {
+            level[next] = level[next].max(level[i] + 1);
+            missing[next] -= 1;
+            if missing[next] == 0 {
+                ready.push(next);
+            }
         }
-        for i in ready {
-            level[i] = now;
-            left.remove(&i);
-        }
-        now += 1;
+    }
+    if taken < resources.len() {
+        let left = (0..resources.len()).filter(|i| missing[*i] > 0);
+        return Err(Circle(left.map(|i| resources[i].name.clone()).collect()));
     }
     Ok(level)
 }
