@@ -120,12 +120,13 @@ async fn follow(
     let ended = ctx.records.has_ended(&ctx.project, cutting.leader).await?;
     let mut found = calls.ask(calls.cinder.group_snapshots_of(group)).await?;
     found.retain(|it| of_stage(it, ctx.step) && it.status != "deleting");
-    match &found[..] {
-        [one] if one.status == "available" => claim(settings, calls, volume, &one.id, cutting).await,
+    found.sort_by(|a, b| (&a.created_at, &a.id).cmp(&(&b.created_at, &b.id)));
+    // Of two one goes yet, as long as the leader is at it.
+    let settled = ended || found.len() == 1;
+    match found.iter().find(|it| it.status == "available") {
+        Some(one) if settled => claim(settings, calls, volume, &one.id, cutting).await,
         // What has come to nothing is left to who made it.
-        all if ended && !all.iter().any(|it| it.status == "available") => {
-            Ok(Now::Alone("the step that was to cut the whole group has ended without it".to_owned()))
-        }
+        None if ended => Ok(Now::Alone("the step that was to cut the whole group has ended without it".to_owned())),
         _ => wait(settings, calls, cutting, "the snapshot of the whole group is not there yet"),
     }
 }

@@ -201,6 +201,16 @@ async fn one_that_was_taken_and_not_heard_of_is_found_again() {
     assert_eq!(group.lab.cinder.group_snapshots().len(), 1);
 }
 
+/// A leader whose lease was over took one too, and nobody has seen it.
+#[tokio::test]
+async fn of_two_the_first_is_taken_once_the_leader_has_ended() {
+    let group = Group::start(Snapshot).await;
+    let leader = group.copy(0, &group.cut(0).await.unwrap()).await.unwrap();
+    group.lab.cinder.foreign_group_snapshot(&group.id, &format!("stacksnap-{}", group.step(0)));
+    let follower = group.copy(1, &group.cut(1).await.unwrap()).await.unwrap();
+    assert_eq!(whole(&follower), whole(&leader));
+}
+
 /// Each of them is killed after whatever it has asked for.
 #[tokio::test]
 async fn a_step_that_begins_anew_takes_the_same_part() {
