@@ -103,3 +103,19 @@ fn a_mistake_in_the_environment_or_a_flag_is_a_usage_error() {
     let ran = run(&["config", "check", "--slots", "lots"]).exits(2);
     assert_eq!(ran.stderr, "stacksnap: flag --slots: slots: is string \"lots\", not an integer\n");
 }
+
+#[test]
+fn a_serve_that_can_not_begin_says_what_is_wrong_and_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().to_string();
+    let data = directory.path().join("data").display().to_string();
+    let ran = run(&["serve", "--listen", &port, "--data-dir", &data]).exits(2);
+    assert!(ran.stderr.contains(&format!("can't listen to {port} (")), "{ran:?}");
+
+    let file = directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    let below = file.join("data").display().to_string();
+    let ran = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", &below]).exits(2);
+    assert!(ran.stderr.contains(&format!("data_dir {below} can't be made")), "{ran:?}");
+}
