@@ -117,6 +117,9 @@ pub(super) fn gone(calls: &Calls<'_>, id: &str, kept: &Kept) -> String {
     )
 }
 
+/// What Nova says (400) of a server one of whose volumes somebody works on (`nova/compute/api.py`, `_check_volume_status`).
+const IN_USE: &str = "status must be 'in-use'";
+
 impl Run<'_> {
     fn then(&self, phase: Phase, after: Duration) -> Result<Outcome<Preview>, Error> {
         later(after, &Restoring { phase, wait: Wait::default() })
@@ -163,8 +166,10 @@ impl Run<'_> {
             Err(error) if call::is_unknown(&error) => {
                 self.again(&format!("it can't be told whether Nova rebuilds server {}: {error}", server.id))
             }
-            // Somebody else was faster, and its state says so now.
-            Err(error) if error.status() == Some(StatusCode::CONFLICT) => self.again(&error.to_string()),
+            // Somebody else was faster, and its state says so now; or one of its volumes is restored, which began just now.
+            Err(error) if error.status() == Some(StatusCode::CONFLICT) || error.to_string().contains(IN_USE) => {
+                self.again(&error.to_string())
+            }
             Err(error) => Err(call::error(error)),
         }
     }
