@@ -9,9 +9,9 @@ import signal
 from service import STATE, ask, cloud, completes, ended, restore, run, service, snapshot, stack, until, user
 
 
-def cinder(method, path, body=None):
-    answer = cloud.request(path, method, json=body, raise_exc=False, endpoint_filter={'service_type': 'block-storage'},
-                           headers={'OpenStack-API-Version': 'volume 3.43'})
+def cinder(method, path, body=None, by=cloud):
+    answer = by.request(path, method, json=body, raise_exc=False, endpoint_filter={'service_type': 'block-storage'},
+                        headers={'OpenStack-API-Version': 'volume 3.43'})
     assert answer.status_code < 500, (method, path, answer.status_code, answer.text)
     return answer.json() if answer.text else {}
 
@@ -99,16 +99,8 @@ def a_snapshot_on_the_backend_and_a_backup_of_one():
 
 
 def volumes_of_one_group_are_cut_at_once():
-    admin = user('admin')
-    kinds = admin.get('/group_types', endpoint_filter={'service_type': 'block-storage'},
-                      headers={'OpenStack-API-Version': 'volume 3.43'}).json()['group_types']
-    named = [it['id'] for it in kinds if it['name'] == 'driven']
-    if not named:
-        made = admin.post('/group_types', json={'group_type': {'name': 'driven'}},
-                          endpoint_filter={'service_type': 'block-storage'},
-                          headers={'OpenStack-API-Version': 'volume 3.43'})
-        named = [made.json()['group_type']['id']]
-    new = {'name': 'driven', 'group_type': named[0], 'volume_types': ['__DEFAULT__']}
+    kind = cinder('POST', '/group_types', {'group_type': {'name': 'driven'}}, user('admin'))['group_type']['id']
+    new = {'name': 'driven', 'group_type': kind, 'volume_types': ['__DEFAULT__']}
     group = cinder('POST', '/groups', {'group': new})['group']['id']
 
     def is_there():
@@ -180,9 +172,8 @@ def a_quota_that_is_full_is_told():
     admin = user('admin')
 
     def quota(backups):
-        answer = admin.put(f'/os-quota-sets/{cloud.get_project_id()}', json={'quota_set': {'backups': backups}},
-                           endpoint_filter={'service_type': 'block-storage'})
-        assert answer.status_code == 200
+        now = cinder('PUT', f'/os-quota-sets/{cloud.get_project_id()}', {'quota_set': {'backups': backups}}, admin)
+        assert now['quota_set']['backups'] == backups, now
     quota(0)
     try:
         found = ended(ask('POST', f'{it}/snapshots', {})[1])

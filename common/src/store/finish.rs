@@ -169,8 +169,12 @@ impl Run<'_> {
                 item.attempts += 1;
                 item.last_error = Some(clip(&reason));
                 if item.attempts >= store.settings.attempts {
-                    let tries = item.attempts;
-                    self.failed(&mut batch, &mut item, format!("{reason} (tried {tries} times)"), false, now).await?;
+                    let (tries, waited) = (item.attempts, waited(&item, now).as_secs());
+                    let tried = match self.claimed.verb.outlasts() && waited > 0 {
+                        true => format!("away for {waited} s, see worker.outage; tried {tries} times"),
+                        false => format!("tried {tries} times"),
+                    };
+                    self.failed(&mut batch, &mut item, format!("{reason} ({tried})"), false, now).await?;
                 } else {
                     let pause = after.unwrap_or_else(|| back_off(item.attempts));
                     self.again(&mut batch, &mut item, pause);

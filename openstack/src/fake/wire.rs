@@ -24,6 +24,8 @@ const MICROVERSION: &str = "openstack-api-version";
 pub enum Fault {
     /// It is answered by this status and nothing is done: 503, 500, 401, …
     Status(u16),
+    /// It is refused (400) in these words, as by a service whose state has just become another.
+    Refused(String),
     /// 429, with `Retry-After` in seconds.
     Busy(u64),
     /// Nothing is done, and the answer ends before its end.
@@ -231,10 +233,8 @@ async fn answer<S: Service>(
         fault
     };
     match fault {
-        Some(Fault::Status(401)) => {
-            let refusal = stranger();
-            return (refusal.status, Json(S::refuse(&refusal))).into_response();
-        }
+        Some(Fault::Status(401)) => return refused::<S>(&stranger()),
+        Some(Fault::Refused(why)) => return refused::<S>(&bad_request(why)),
         Some(Fault::Status(status)) => {
             let status = StatusCode::from_u16(status).unwrap();
             return (status, "no server is available to handle this request").into_response();
@@ -250,6 +250,10 @@ async fn answer<S: Service>(
     }
     let answer = served(&world, &head.headers, head.method.as_str(), &parts, &query, &body);
     if fault == Some(Fault::Lost) { cut_off() } else { answer }
+}
+
+fn refused<S: Service>(refusal: &Refusal) -> Response {
+    (refusal.status, Json(S::refuse(refusal))).into_response()
 }
 
 fn served<S: Service>(

@@ -68,3 +68,26 @@ async fn a_snapshot_that_is_cancelled_while_a_group_is_cut_leaves_none() {
     assert_eq!(app.ended(&operation).await["state"], "cancelled");
     assert_eq!((cloud.cinder.group_snapshots().len(), cloud.cinder.snapshots().len()), (0, 0));
 }
+
+/// One of them was lost once and restored as another: the safety snapshot of the next restore is of what there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_is_cut_as_the_stack_has_it_now() {
+    let cloud = Cloud::start().await;
+    let (first, second) = (cloud.volume("one"), cloud.volume("two"));
+    let app = App::embedded_with(&cloud.config("mode = \"snapshot+backup\"")).await;
+    let stack = app.stack_of("s", two(&first, &second)).await;
+    let snapshot = app.snapshot(&stack, "good").await;
+    cloud.cinder.lose_volume(&second);
+    app.restore(&stack, &snapshot).await;
+    let all = cloud.cinder.volumes("demo-id");
+    let new = all.iter().find(|it| **it != first).unwrap();
+    assert_ne!(*new, second);
+
+    cloud.cinder.group("demo-id", &[&first, new]);
+    cloud.cinder.asked();
+    app.restore(&stack, &snapshot).await;
+    let asked = cloud.cinder.asked();
+    let count = |what: &str| asked.iter().filter(|it| it.method == "POST" && it.path.ends_with(what)).count();
+    assert_eq!((count("/group_snapshots"), count("/snapshots")), (1, 0));
+    assert_eq!((cloud.cinder.group_snapshots().len(), cloud.cinder.snapshots().len()), (0, 0));
+}

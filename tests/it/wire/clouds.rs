@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use stacksnap_openstack::fake::{self, cinder, nova};
 use tokio::sync::Mutex;
@@ -171,35 +171,39 @@ impl Real {
         self.quota("", Some(json!({what: used}))).await;
     }
 
-    async fn quota(&self, query: &str, new: Option<Value>) -> Value {
-        let (_, demo) = self.login("demo").await;
-        let (_, service) = self.login("stacksnap").await;
-        let id = |token: &Value| token["project"]["id"].as_str().unwrap().to_owned();
-        let of_service = self.endpoint("block-storage").await.replace(&id(&demo), &id(&service));
-        let url = format!("{of_service}/os-quota-sets/{}{query}", id(&demo));
-        let request = match new {
-            Some(quota) => self.client.put(url).json(&json!({"quota_set": quota})),
-            None => self.client.get(url),
-        };
-        json(request.header("x-auth-token", self.token("stacksnap").await).send().await.unwrap()).await
+    /// What only an administrator may ask Cinder, in the administrator's own project.
+    async fn as_admin(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let (token, service) = self.login("stacksnap").await;
+        let of_service =
+            self.endpoint("block-storage").await.replace(&self.project("demo").await, &project_of(&service));
+        let mut request = self.client.request(method, format!("{of_service}{path}")).header("x-auth-token", token);
+        request = request.header("openstack-api-version", "volume 3.43");
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        json(request.send().await.unwrap()).await
     }
 
-    /// One whose backend need not cut at one moment. Only an administrator makes one, and it is there for good.
+    /// The id of the user's project.
+    async fn project(&self, user: &str) -> String {
+        project_of(&self.login(user).await.1)
+    }
+
+    async fn quota(&self, query: &str, new: Option<Value>) -> Value {
+        let path = format!("/os-quota-sets/{}{query}", self.project("demo").await);
+        let method = if new.is_some() { Method::PUT } else { Method::GET };
+        self.as_admin(method, &path, new.map(|quota| json!({ "quota_set": quota }))).await
+    }
+
+    /// One whose backend need not cut at one moment. It is there for good.
     async fn group_type(&self) -> Kept {
-        let (_, demo) = self.login("demo").await;
-        let (token, service) = self.login("stacksnap").await;
-        let id = |token: &Value| token["project"]["id"].as_str().unwrap().to_owned();
-        let url = format!("{}/group_types", self.endpoint("block-storage").await.replace(&id(&demo), &id(&service)));
-        let ask = |request: RequestBuilder| {
-            let request = request.header("x-auth-token", &token).header("openstack-api-version", "volume 3.43");
-            async { json(request.send().await.unwrap()).await }
-        };
-        let all = ask(self.client.get(&url)).await["group_types"].clone();
+        let all = self.as_admin(Method::GET, "/group_types", None).await["group_types"].clone();
         let known = all.as_array().unwrap().iter().find(|it| it["name"] == "wire").cloned();
         let kind = match known {
             Some(known) => known,
             None => {
-                ask(self.client.post(&url).json(&json!({"group_type": {"name": "wire"}}))).await["group_type"].clone()
+                let new = json!({"group_type": {"name": "wire"}});
+                self.as_admin(Method::POST, "/group_types", Some(new)).await["group_type"].clone()
             }
         };
         kept([("kind", kind["id"].as_str().unwrap().to_owned())])
@@ -227,6 +231,11 @@ impl Real {
         assert_eq!(sent.status(), 204);
         kept([("image", id)])
     }
+}
+
+/// Of what Keystone says of a token.
+fn project_of(token: &Value) -> String {
+    token["project"]["id"].as_str().unwrap().to_owned()
 }
 
 async fn json(answer: Response) -> Value {

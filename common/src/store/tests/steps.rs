@@ -190,7 +190,11 @@ async fn an_outage_that_lasts_too_long_fails_the_step() {
     let made = world.store.create_snapshot(&world.request(), stack, &NewSnapshot::default()).await.unwrap();
     let op = world.until_ended(operation_of(&made)).await;
     let reason = op.reason.unwrap_or_default();
-    assert!(op.state == State::Failed && reason.contains("the vault is away (tried 5 times)"), "{reason}");
+    assert_eq!(op.state, State::Failed, "{reason}");
+    let said = reason.split_once("the vault is away (away for ").map(|(_, said)| said.split_once(" s, "));
+    let Some(Some((seconds, rest))) = said else { panic!("{reason}") };
+    assert!(seconds.parse::<u64>().unwrap() >= AWAY.as_secs() / 5, "{reason}");
+    assert!(rest.starts_with("see worker.outage; tried 5 times)"), "{reason}");
     assert!(world.now() - began > AWAY / 5, "it was waited for");
     fit_for_use(&mut world, stack, "an outage").await;
 }

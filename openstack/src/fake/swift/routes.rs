@@ -73,6 +73,7 @@ async fn answer(
     };
     match fault {
         Some(Fault::Status(status)) => return sent(page(status), &world, Duration::ZERO),
+        Some(Fault::Refused(why)) => return sent(Answer::text(StatusCode::BAD_REQUEST, why), &world, Duration::ZERO),
         Some(Fault::Busy(seconds)) => {
             let busy = Answer::text(StatusCode::TOO_MANY_REQUESTS, "Slow down");
             return sent(busy.with(RETRY_AFTER.as_str(), seconds.to_string()), &world, Duration::ZERO);

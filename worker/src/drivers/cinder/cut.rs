@@ -41,7 +41,8 @@ pub(super) async fn cut(settings: &Settings, calls: &Calls<'_>) -> Result<Outcom
         },
     };
     if let Some((group, so_far)) = cutting.together.take() {
-        match group::cut(settings, calls, &group, &cutting.facts.volume, so_far).await? {
+        let run = group::Run { settings, calls, group: &group, volume: &cutting.facts.volume };
+        match run.cut(so_far).await? {
             Now::Cut { group_snapshot, part } => {
                 cutting.facts.group = Some(Grouped { id: group, cut: GroupCut::Together(group_snapshot) });
                 return is_cut(cutting, part);

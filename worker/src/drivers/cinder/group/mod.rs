@@ -88,86 +88,80 @@ fn is_it(volume: &Volume, physical_id: &Option<String>) -> bool {
     physical_id.as_ref() == Some(&volume.id)
 }
 
-pub(super) async fn cut(
-    settings: &Settings,
-    calls: &Calls<'_>,
-    group: &str,
-    volume: &str,
-    cutting: Cutting,
-) -> Result<Now, Error> {
-    if cutting.leader != calls.ctx.step {
-        return follow(settings, calls, group, volume, cutting).await;
-    }
-    let thing = AGroupSnapshot { calls, group };
-    match make(&settings.patience, calls.ctx, &thing, cutting.making.clone()).await {
-        Ok(Step::There(found)) => claim(settings, calls, volume, &found.id, cutting).await,
-        Ok(Step::Later(after, making)) => Ok(Now::Later(after, Cutting { making, ..cutting })),
-        Err(Error::Unsupported(why)) => Ok(Now::Alone(why)),
-        Err(error) => Err(error),
-    }
+/// One run of the cut of a volume that is cut with its group.
+pub(super) struct Run<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) calls: &'a Calls<'a>,
+    pub(super) group: &'a str,
+    pub(super) volume: &'a str,
 }
 
-/// Waits for what the leader takes.
-async fn follow(
-    settings: &Settings,
-    calls: &Calls<'_>,
-    group: &str,
-    volume: &str,
-    cutting: Cutting,
-) -> Result<Now, Error> {
-    let ctx = calls.ctx;
-    // Asked first: it may end between two questions.
-    let ended = ctx.records.has_ended(&ctx.project, cutting.leader).await?;
-    let mut found = calls.ask(calls.cinder.group_snapshots_of(group)).await?;
-    found.retain(|it| of_stage(it, ctx.step) && it.status != "deleting");
-    found.sort_by(|a, b| (&a.created_at, &a.id).cmp(&(&b.created_at, &b.id)));
-    // Of two one goes yet, as long as the leader is at it.
-    let settled = ended || found.len() == 1;
-    match found.iter().find(|it| it.status == "available") {
-        Some(one) if settled => claim(settings, calls, volume, &one.id, cutting).await,
-        // What has come to nothing is left to who made it.
-        None if ended => Ok(Now::Alone("the step that was to cut the whole group has ended without it".to_owned())),
-        _ => wait(settings, calls, cutting, "the snapshot of the whole group is not there yet"),
+impl Run<'_> {
+    pub(super) async fn cut(&self, cutting: Cutting) -> Result<Now, Error> {
+        let Self { settings, calls, group, .. } = *self;
+        if cutting.leader != calls.ctx.step {
+            return self.follow(cutting).await;
+        }
+        let thing = AGroupSnapshot { calls, group };
+        match make(&settings.patience, calls.ctx, &thing, cutting.making.clone()).await {
+            Ok(Step::There(found)) => self.claim(&found.id, cutting).await,
+            Ok(Step::Later(after, making)) => Ok(Now::Later(after, Cutting { making, ..cutting })),
+            Err(Error::Unsupported(why)) => Ok(Now::Alone(why)),
+            Err(error) => Err(error),
+        }
     }
-}
 
-fn wait(settings: &Settings, calls: &Calls<'_>, cutting: Cutting, what: &str) -> Result<Now, Error> {
-    match cutting.wait.on(&settings.patience, calls.ctx.now) {
-        Some((wait, after)) => Ok(Now::Later(after, Cutting { wait, ..cutting })),
-        None => Err(settings.patience.is_over(what)),
+    /// Waits for what the leader takes.
+    async fn follow(&self, cutting: Cutting) -> Result<Now, Error> {
+        let (calls, ctx) = (self.calls, self.calls.ctx);
+        // Asked first: it may end between two questions.
+        let ended = ctx.records.has_ended(&ctx.project, cutting.leader).await?;
+        let mut found = calls.ask(calls.cinder.group_snapshots_of(self.group)).await?;
+        found.retain(|it| of_stage(it, ctx.step) && it.status != "deleting");
+        found.sort_by(|a, b| (&a.created_at, &a.id).cmp(&(&b.created_at, &b.id)));
+        // Of two one goes yet, as long as the leader is at it.
+        let settled = ended || found.len() == 1;
+        match found.iter().find(|it| it.status == "available") {
+            Some(one) if settled => self.claim(&one.id, cutting).await,
+            // What has come to nothing is left to who made it.
+            None if ended => Ok(Now::Alone("the step that was to cut the whole group has ended without it".to_owned())),
+            _ => self.again(cutting, "the snapshot of the whole group is not there yet"),
+        }
+    }
+
+    /// The volume's part of what was taken becomes this step's own.
+    async fn claim(&self, group_snapshot: &str, cutting: Cutting) -> Result<Now, Error> {
+        let (calls, ctx) = (self.calls, self.calls.ctx);
+        let parts = calls.ask(calls.cinder.snapshots_of(self.volume)).await?;
+        let Some(part) = parts.into_iter().find(|it| it.group_snapshot_id.as_deref() == Some(group_snapshot)) else {
+            return Ok(Now::Alone(format!("it was in the group no more when {group_snapshot} was taken")));
+        };
+        let name = marks::name(ctx.step);
+        if part.name != name || !marks::is_ours(&part.metadata) {
+            let (description, metadata) = (marks::description(ctx), marks::metadata(ctx));
+            calls.act(calls.cinder.rename_snapshot(&part.id, &name, &description)).await?.map_err(call::error)?;
+            calls.act(calls.cinder.mark_snapshot(&part.id, &metadata)).await?.map_err(call::error)?;
+        }
+        let (id, status) = (part.id, part.status);
+        match is(&status) {
+            Is::There => Ok(Now::Cut { group_snapshot: group_snapshot.to_owned(), part: id }),
+            Is::Coming => self.again(cutting, &format!("snapshot {id} is still {status}")),
+            Is::Leaving | Is::Stuck | Is::Failed => Err(Error::permanent(format!(
+                "snapshot {id} is {status}; it is a part of the group's snapshot {group_snapshot}"
+            ))),
+        }
+    }
+
+    /// Looked at again after a pause; `what` is going on.
+    fn again(&self, cutting: Cutting, what: &str) -> Result<Now, Error> {
+        match cutting.wait.on(&self.settings.patience, self.calls.ctx.now) {
+            Some((wait, after)) => Ok(Now::Later(after, Cutting { wait, ..cutting })),
+            None => Err(self.settings.patience.is_over(what)),
+        }
     }
 }
 
 /// Whoever of the stage has made it.
 fn of_stage(snapshot: &GroupSnapshot, step: StepId) -> bool {
     marks::step(&snapshot.name).is_some_and(|it| (it.operation, it.stage) == (step.operation, step.stage))
-}
-
-/// The volume's part of what was taken becomes this step's own.
-async fn claim(
-    settings: &Settings,
-    calls: &Calls<'_>,
-    volume: &str,
-    group_snapshot: &str,
-    cutting: Cutting,
-) -> Result<Now, Error> {
-    let ctx = calls.ctx;
-    let parts = calls.ask(calls.cinder.snapshots_of(volume)).await?;
-    let Some(part) = parts.into_iter().find(|it| it.group_snapshot_id.as_deref() == Some(group_snapshot)) else {
-        return Ok(Now::Alone(format!("it was in the group no more when {group_snapshot} was taken")));
-    };
-    let name = marks::name(ctx.step);
-    if part.name != name || !marks::is_ours(&part.metadata) {
-        let (description, metadata) = (marks::description(ctx), marks::metadata(ctx));
-        calls.act(calls.cinder.rename_snapshot(&part.id, &name, &description)).await?.map_err(call::error)?;
-        calls.act(calls.cinder.mark_snapshot(&part.id, &metadata)).await?.map_err(call::error)?;
-    }
-    let (id, status) = (part.id, part.status);
-    match is(&status) {
-        Is::There => Ok(Now::Cut { group_snapshot: group_snapshot.to_owned(), part: id }),
-        Is::Coming => wait(settings, calls, cutting, &format!("snapshot {id} is still {status}")),
-        Is::Leaving | Is::Stuck | Is::Failed => Err(Error::permanent(format!(
-            "snapshot {id} is {status}; it is a part of the group's snapshot {group_snapshot}"
-        ))),
-    }
 }

@@ -11,9 +11,10 @@ use stacksnap_openstack::{Glance, Nova};
 
 use super::lab::Lab;
 use crate::driver::{CloudSource, Driver, VaultSource};
-use crate::drivers::contract::{Shelf, Subject, driver_contract};
+use crate::drivers::contract::{Subject, driver_contract};
 use crate::drivers::nova::{Server, Settings, TYPE};
-use crate::drivers::openstack::{lab, marks};
+use crate::drivers::openstack::lab::{self, Caller};
+use crate::drivers::openstack::marks;
 
 driver_contract!(subject(Lab::start().await));
 
@@ -29,11 +30,7 @@ async fn subject(lab: Lab) -> InNova<Lab> {
 /// The cloud that a server is in, where it is not the same to its user.
 #[async_trait]
 pub(super) trait Cloud: Send + Sync {
-    fn project(&self) -> ProjectId;
-
-    fn shelf(&self) -> &Shelf;
-
-    fn source(&self) -> Arc<dyn CloudSource>;
+    fn caller(&self) -> &Caller;
 
     /// See [`Subject::soon`].
     fn soon(&self) -> Duration;
@@ -63,7 +60,7 @@ pub(super) struct InNova<C> {
 
 impl<C: Cloud> InNova<C> {
     pub(super) async fn new(server: String, settings: Settings, servers: ServerMode, cloud: C) -> Self {
-        let session = cloud.source().session().await.unwrap();
+        let session = cloud.caller().source().session().await.unwrap();
         let (nova, glance) = (Nova::new(session.clone()), Glance::new(session));
         Self { cloud, server, settings, servers, nova, glance }
     }
@@ -76,7 +73,7 @@ impl<C: Cloud> Subject for InNova<C> {
     }
 
     fn project(&self) -> ProjectId {
-        self.cloud.project()
+        self.cloud.caller().project.clone()
     }
 
     fn resource(&self) -> Resource {
@@ -84,11 +81,11 @@ impl<C: Cloud> Subject for InNova<C> {
     }
 
     fn vault(&self) -> Arc<dyn VaultSource> {
-        self.cloud.shelf().vault()
+        self.cloud.caller().shelf.vault()
     }
 
     fn cloud(&self) -> Arc<dyn CloudSource> {
-        self.cloud.source()
+        self.cloud.caller().source()
     }
 
     fn soon(&self) -> Duration {
@@ -155,16 +152,8 @@ impl<C: Cloud> Subject for InNova<C> {
 
 #[async_trait]
 impl Cloud for Lab {
-    fn project(&self) -> ProjectId {
-        "demo-id".parse().unwrap()
-    }
-
-    fn shelf(&self) -> &Shelf {
-        &self.shelf
-    }
-
-    fn source(&self) -> Arc<dyn CloudSource> {
-        lab::Caller::source(self)
+    fn caller(&self) -> &Caller {
+        self
     }
 
     fn soon(&self) -> Duration {

@@ -54,6 +54,22 @@ async fn a_server_in_a_state_without_images_is_named() {
     }
 }
 
+/// The restore of a volume of the same stack begins to detach it between our look at it and Nova's.
+#[tokio::test]
+async fn a_server_whose_volume_is_detached_just_then_is_rebuilt_later() {
+    let lab = Lab::start().await;
+    let artifact = lab.copy(step()).await.unwrap();
+    lab.nova.write(&lab.server, b"damage");
+    let words = "Invalid volume: volume 'v' status must be 'in-use'. Currently in 'detaching' status";
+    lab.nova.fault("/action", Fault::Refused(words.to_owned()), 2);
+    lab.restore(&artifact).await.unwrap();
+    assert_eq!(lab.nova.content(&lab.server).unwrap(), CONTENT);
+    // Any other refusal is one.
+    lab.nova.fault("/action", Fault::Refused("Image is unacceptable".to_owned()), 1);
+    let why = permanent(lab.restore(&artifact).await);
+    assert!(why.contains("Image is unacceptable"), "{why}");
+}
+
 #[tokio::test]
 async fn a_locked_server_is_copied_and_not_rebuilt() {
     let lab = Lab::start().await;

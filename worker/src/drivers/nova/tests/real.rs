@@ -3,18 +3,15 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
-use stacksnap_common::ids::ProjectId;
 use stacksnap_common::types::ServerMode;
 use stacksnap_openstack::{Glance, Method, Nova};
 
 use super::contract::{Cloud, InNova};
-use crate::driver::CloudSource;
-use crate::drivers::contract::{Shelf, driver_contract};
+use crate::drivers::contract::driver_contract;
 use crate::drivers::nova::Settings;
 use crate::drivers::openstack::lab::Caller;
 use crate::drivers::openstack::real::{self, Real, Wait};
@@ -52,16 +49,8 @@ fn disk(cloud: &Real, server: &str) -> PathBuf {
 
 #[async_trait]
 impl Cloud for Real {
-    fn project(&self) -> ProjectId {
-        self.project.clone()
-    }
-
-    fn shelf(&self) -> &Shelf {
-        &self.shelf
-    }
-
-    fn source(&self) -> Arc<dyn CloudSource> {
-        Caller::source(self)
+    fn caller(&self) -> &Caller {
+        self
     }
 
     fn soon(&self) -> Duration {

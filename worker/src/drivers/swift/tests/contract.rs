@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use stacksnap_common::ids::{ProjectId, StepId};
 use stacksnap_common::types::{Artifact, Resource};
 
-use super::lab::{Lab, PROJECT};
+use super::lab::Lab;
 use super::owner::Owner;
 use crate::driver::{CloudSource, Driver, VaultSource};
-use crate::drivers::contract::{Shelf, Subject, driver_contract};
-use crate::drivers::openstack::lab;
+use crate::drivers::contract::{Subject, driver_contract};
+use crate::drivers::openstack::lab::{self, Caller};
 use crate::drivers::swift::{Container, TYPE};
 
 driver_contract!(subject());
@@ -26,11 +26,7 @@ async fn subject() -> InSwift<Lab> {
 /// The cloud that a container is in, where it is not the same to its owner.
 #[async_trait]
 pub(super) trait Cloud: Send + Sync {
-    fn project(&self) -> ProjectId;
-
-    fn shelf(&self) -> &Shelf;
-
-    fn source(&self) -> Arc<dyn CloudSource>;
+    fn caller(&self) -> &Caller;
 
     /// Of this object, at least.
     async fn break_reads(&self, content: &[u8]);
@@ -73,7 +69,7 @@ impl<C: Cloud> Subject for InSwift<C> {
     }
 
     fn project(&self) -> ProjectId {
-        self.cloud.project()
+        self.cloud.caller().project.clone()
     }
 
     fn resource(&self) -> Resource {
@@ -81,11 +77,11 @@ impl<C: Cloud> Subject for InSwift<C> {
     }
 
     fn vault(&self) -> Arc<dyn VaultSource> {
-        self.cloud.shelf().vault()
+        self.cloud.caller().shelf.vault()
     }
 
     fn cloud(&self) -> Arc<dyn CloudSource> {
-        self.cloud.source()
+        self.cloud.caller().source()
     }
 
     async fn change(&self, round: u64) {
@@ -101,7 +97,7 @@ impl<C: Cloud> Subject for InSwift<C> {
     }
 
     async fn left_by(&self, step: StepId) -> Vec<String> {
-        self.cloud.shelf().left_by(&self.cloud.project(), step).await
+        self.cloud.caller().shelf.left_by(&self.cloud.caller().project, step).await
     }
 
     async fn break_reads(&self) {
@@ -114,22 +110,14 @@ impl<C: Cloud> Subject for InSwift<C> {
     }
 
     async fn damage(&self, _: &Artifact) {
-        self.cloud.shelf().damage();
+        self.cloud.caller().shelf.damage();
     }
 }
 
 #[async_trait]
 impl Cloud for Lab {
-    fn project(&self) -> ProjectId {
-        PROJECT.parse().unwrap()
-    }
-
-    fn shelf(&self) -> &Shelf {
-        &self.shelf
-    }
-
-    fn source(&self) -> Arc<dyn CloudSource> {
-        lab::Caller::source(self)
+    fn caller(&self) -> &Caller {
+        self
     }
 
     async fn break_reads(&self, _: &[u8]) {

@@ -3,17 +3,15 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use async_trait::async_trait;
-use stacksnap_common::ids::{ProjectId, SnapshotId};
+use stacksnap_common::ids::SnapshotId;
 use stacksnap_openstack::Swift;
 use stacksnap_openstack::swift::Headers;
 
 use super::contract::{Cloud, InSwift};
 use super::owner::Owner;
-use crate::driver::CloudSource;
-use crate::drivers::contract::{Shelf, driver_contract};
+use crate::drivers::contract::driver_contract;
 use crate::drivers::openstack::lab::Caller;
 use crate::drivers::openstack::real::Real;
 
@@ -32,16 +30,8 @@ async fn subject() -> InSwift<Real> {
 
 #[async_trait]
 impl Cloud for Real {
-    fn project(&self) -> ProjectId {
-        self.project.clone()
-    }
-
-    fn shelf(&self) -> &Shelf {
-        &self.shelf
-    }
-
-    fn source(&self) -> Arc<dyn CloudSource> {
-        Caller::source(self)
+    fn caller(&self) -> &Caller {
+        self
     }
 
     /// A byte of the object rots on the disk. Swift finds that when it has sent all of it, and hides the object from then on.
